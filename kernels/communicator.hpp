@@ -1,0 +1,46 @@
+#pragma once
+// The narrow view of the World that a kernel is given. mpi/ implements it; tests use SoloCommunicator.
+
+#include <string_view>
+
+#include "base/error.hpp"
+
+namespace sparkmpi::kernels {
+
+/// Thrown out of barrier() on every other rank when one rank's kernel failed, so that nobody waits for it.
+class PeerFailure : public Error {
+ public:
+  using Error::Error;
+};
+
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+  virtual int local_rank() const = 0;  ///< on this node
+  virtual int local_size() const = 0;
+  virtual int node() const = 0;  ///< index of this node, from 0 in rank order
+
+  /// Waits until every rank has come to the same phase. Names the late rank when one does not come.
+  /// @param phase what the ranks are about to do, for messages: "stream: timing".
+  virtual void barrier(std::string_view phase) = 0;
+
+  /// A barrier that also votes: true when every rank said true. Ranks that stop by a rule of their own agree by it, so
+  /// that none of them measures while the others have gone quiet.
+  virtual bool all_agree(std::string_view phase, bool mine) = 0;
+};
+
+/// A world of one, for tests and tools.
+class SoloCommunicator final : public Communicator {
+ public:
+  int rank() const override { return 0; }
+  int size() const override { return 1; }
+  int local_rank() const override { return 0; }
+  int local_size() const override { return 1; }
+  int node() const override { return 0; }
+  void barrier(std::string_view) override {}
+  bool all_agree(std::string_view, bool mine) override { return mine; }
+};
+
+}  // namespace sparkmpi::kernels

@@ -1,0 +1,49 @@
+#pragma once
+// The interface of one benchmark workload. A new workload is one folder here, holding a class that implements Kernel and
+// a function that returns its KernelInfo, and one line in registry.cpp.
+
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "kernels/communicator.hpp"
+#include "kernels/device/device.hpp"
+#include "kernels/option.hpp"
+#include "kernels/recorder.hpp"
+#include "kernels/stop_signal.hpp"
+#include "results/metric.hpp"
+
+namespace sparkmpi::kernels {
+
+/// All that a kernel may touch while it runs. References outlive run().
+struct Context {
+  const Parameters& parameters;
+  const Placement& placement;
+  Communicator& world;
+  Recorder& recorder;
+  const StopSignal& stop;
+};
+
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+  /// Rejects parameters that can't work here, before anything is measured: every rank calls it for every point before the
+  /// first point runs, with no communication. Throws UsageError with one clear line.
+  virtual void check(const Parameters& parameters, const Placement& placement) const = 0;
+  /// Measures one point. Called on every rank at once, between two ledger snapshots. Throws Error when something fails or
+  /// a result is wrong; what was recorded up to then is kept.
+  virtual void run(Context& context) = 0;
+};
+
+struct KernelInfo {
+  std::string_view name;
+  std::string_view summary;  ///< one line for `sparkmpi list kernels`
+  std::string_view example;  ///< a command for --help
+  std::span<const OptionSpec> options;
+  std::span<const results::MetricInfo> metrics;
+  std::string_view headline;  ///< the metric that the summary shows first
+  std::unique_ptr<Kernel> (*make)();
+};
+
+}  // namespace sparkmpi::kernels
