@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# From a fresh clone to every test run: installs what is missing, builds everything, runs ctest.
+#
+#   ./run-tests.sh [ARGUMENTS FOR CTEST …]      e.g. ./run-tests.sh -L unit      ./run-tests.sh -R stream
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+# shellcheck source=setup/packages.sh
+. setup/packages.sh
+
+case "${1:-}" in -h | --help) sed -n '2,4s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
+
+say "[1/4] Packages"
+ensure_packages "${build_packages[@]}" "${test_packages[@]}"
+require_cmake
+
+say "[2/4] Python packages for the tests (build/test-venv)"
+python=build/test-venv/bin/python
+if ! cmp -s tests/requirements.txt build/test-venv/requirements.txt; then
+  python3 -m venv build/test-venv || fail "python3 -m venv failed; on Debian and Ubuntu install python3-venv"
+  "$python" -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt ||
+    fail "pip could not install tests/requirements.txt; the tests need PyPI once"
+  cp tests/requirements.txt build/test-venv/requirements.txt
+fi
+export SPARKMPI_TEST_PYTHON=$PWD/$python
+
+say "[3/4] Build (build/default)"
+build_tree build/default/run-tests.log -DSPARKMPI_TESTS=ON --
+
+say "[4/4] Tests"
+allow_mpi_as_root
+exec ctest --preset default -j "$(nproc)" "$@"
