@@ -1,0 +1,60 @@
+#pragma once
+// The one way in which ranks wait for one another: it votes, it carries failures and interrupts, and it names
+// who is late.
+
+#include <mpi.h>
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/stop_signal.hpp"
+
+namespace sparkmpi::mpi {
+
+/// What all ranks together said at a phase.
+struct PhaseResult {
+  bool all_agree = true;     ///< every rank voted true
+  bool interrupted = false;  ///< some rank has been asked to stop
+  int failed_rank = -1;      ///< lowest rank whose kernel failed, -1: none
+};
+
+struct WatchdogOptions {
+  double warn_after_s = 60;  ///< since the first rank came; repeated at doubled intervals
+  double abort_after_s = 0;  ///< 0: never
+};
+
+/// Every rank sends what it has to say to rank 0; rank 0 combines and answers. All waiting is polling that
+/// backs off to short sleeps, so that oversubscribed ranks leave the cores to those that still work, and so
+/// that a rank that never comes can be named.
+class PhaseBarrier {
+ public:
+  /// @param communicator private to this barrier. @param describe "rank 3 (nodeb)" for messages, known on
+  /// every rank.
+  PhaseBarrier(MPI_Comm communicator, WatchdogOptions watchdog, std::function<std::string(int)> describe);
+
+  /// Waits for all ranks. @param phase at most 95 characters count. @param vote see PhaseResult::all_agree.
+  /// @param failed this rank's kernel threw. @param stop forwarded to everybody: a requested stop becomes
+  /// everybody's. Throws Error when ranks come to different phases (a bug), or when the watchdog's patience
+  /// ends.
+  PhaseResult arrive(std::string_view phase, bool vote, bool failed, kernels::StopSignal& stop);
+
+  void set_watchdog(WatchdogOptions watchdog) { watchdog_ = watchdog; }
+
+ private:
+  struct Arrival;
+  class Patience;
+  PhaseResult collect(const Arrival& mine);
+  PhaseResult report_and_wait(const Arrival& mine);
+  std::string late_ranks(const std::vector<bool>& arrived, const std::vector<std::string>& last) const;
+
+  MPI_Comm communicator_;
+  WatchdogOptions watchdog_;
+  std::function<std::string(int)> describe_;
+  int rank_ = 0, size_ = 1;
+  long number_ = 0;                       ///< of the phase, counted alike on every rank
+  std::vector<std::string> last_phases_;  ///< rank 0: the last phase each rank came to
+};
+
+}  // namespace sparkmpi::mpi
