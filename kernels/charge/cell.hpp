@@ -1,0 +1,47 @@
+#pragma once
+// One cell of the charge experiment: one allocator, one size, in a child process of its own, every ledger
+// read at each step.
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "kernels/charge/allocator.hpp"
+#include "kernels/stop_signal.hpp"
+#include "ledger/ledger.hpp"
+
+namespace sparkmpi::kernels::charge {
+
+/// What a child is told on its command line.
+struct CellRequest {
+  std::string allocator;  ///< a name of host_allocators() or of the CUDA module's; "idle" allocates nothing
+  std::size_t bytes = 0;
+  std::string scratch_file;
+  std::string device = "host";
+};
+
+/// What became of a cell. `snapshots` are named by step: "before", "allocate", "touch_cpu", "touch_gpu",
+/// "free", "exit"; steps that the allocator lacks are absent, and after a failure the steps before it are
+/// kept.
+struct CellResult {
+  std::vector<ledger::Snapshot> snapshots;
+  std::string error;  ///< one line; empty when all steps were taken
+};
+
+/// The child's side, called by the hidden sub-command `charge-cell` and by nobody else: takes the steps and
+/// writes a snapshot after each to `descriptor`. Returns the exit status.
+int run_cell(const CellRequest& request, std::span<const AllocatorInfo> allocators, ledger::LedgerSet ledgers,
+             int descriptor);
+
+/// The parent's side: starts this program again as `charge-cell`, collects its snapshots, and reads the
+/// ledgers once more after its exit. The child is the first that the kernel kills when memory runs out
+/// (oom_score_adj 1000).
+/// @param program the executable to start, /proc/self/exe outside tests. Never throws for what the child
+/// does.
+CellResult measure_cell(const CellRequest& request, const std::string& program, ledger::LedgerSet& ledgers,
+                        const Clock& clock, const StopSignal& stop);
+
+}  // namespace sparkmpi::kernels::charge
