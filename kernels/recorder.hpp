@@ -1,6 +1,7 @@
 #pragma once
 // Where a kernel puts what it measures.
 
+#include <deque>
 #include <functional>
 #include <span>
 #include <string>
@@ -14,8 +15,8 @@
 
 namespace sparkmpi::kernels {
 
-/// Shows how far a kernel is: `done` of 1, and a few words. Called on the measuring thread, so keep it rare (≥ 50 ms apart
-/// is enough); it is cheap when nothing is shown.
+/// Shows how far a kernel is: `done` of 1, and a few words. Called on the measuring thread, so keep it rare
+/// (≥ 50 ms apart is enough); it is cheap when nothing is shown.
 using ProgressSink = std::function<void(double done, std::string_view text)>;
 
 class Recorder {
@@ -27,6 +28,9 @@ class Recorder {
   /// The raw samples of a metric on an axis, to append to. References stay valid for the recorder's life.
   /// Throws std::logic_error for a metric that the kernel has not declared or that already has another axis.
   std::vector<double>& series(std::string_view metric, std::string_view axis = "sample");
+
+  /// Text that goes with an axis, to append to in step with its series ("allocator" on the axis "charge").
+  std::vector<std::string>& labels(std::string_view name, std::string_view axis);
 
   /// A fact about this rank's run of the kernel.
   void fact(std::string_view name, Attribute value);
@@ -49,6 +53,7 @@ class Recorder {
   const Clock& clock_;
   ProgressSink progress_;
   results::KernelRecord record_;
+  std::deque<results::Labels> labels_;  ///< a deque, since labels() hands out references
 };
 
 }  // namespace sparkmpi::kernels

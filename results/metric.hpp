@@ -1,5 +1,6 @@
 #pragma once
-// A metric's declaration. Each kernel declares its own beside its code; `sparkmpi list metrics` prints them all.
+// A metric's declaration. Each kernel declares its own beside its code; `sparkmpi list metrics` prints them
+// all.
 
 #include <cstdint>
 #include <string_view>

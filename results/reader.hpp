@@ -29,7 +29,8 @@ struct ResultFile {
   std::vector<StoredKernel> kernels;  ///< in point order
 };
 
-/// Throws UsageError when `path` is no sparkmpi result file or of a newer format, Error when it can't be read.
+/// Throws UsageError when `path` is no sparkmpi result file or of a newer format, Error when it can't be
+/// read.
 ResultFile read_result(const std::filesystem::path& path);
 
 }  // namespace sparkmpi::results

@@ -9,18 +9,27 @@
 
 namespace sparkmpi::results {
 
-/// One metric's raw samples on one rank. All series with the same axis have the same length on a rank, so that
-/// companions line up (`token_time_s` and `token_request` on the axis "token").
+/// One metric's raw samples on one rank. All series with the same axis have the same length on a rank, so
+/// that companions line up (`token_time_s` and `token_request` on the axis "token").
 struct Series {
   std::string metric;  ///< a MetricInfo's name
   std::string axis;    ///< the second dimension's name: "sample", "token", "request"
   std::vector<double> values;
 };
 
+/// Text beside an axis, one value for each sample: which operation, which allocator. At most as long as the
+/// axis.
+struct Labels {
+  std::string name;  ///< "operation"
+  std::string axis;
+  std::vector<std::string> values;
+};
+
 /// How a kernel ended on a rank.
 struct Outcome {
   bool complete = false;    ///< ran to its own end and every operation verified
-  std::string stop_reason;  ///< why measuring stopped: "converged", "max_samples", "time_budget", "interrupted", "failed", …
+  std::string stop_reason;  ///< why measuring stopped: "converged", "max_samples", "time_budget",
+                            ///< "interrupted", "failed", …
   std::string error;        ///< one line; empty unless it failed
 };
 
@@ -31,6 +40,7 @@ struct KernelRecord {
   double end_s = 0;
   Attributes facts;  ///< facts about this rank's run of it: "threads", "simd", "weights_hash", "kv_blocks"
   std::vector<Series> series;
+  std::vector<Labels> labels;
   std::vector<ledger::Snapshot> snapshots;  ///< "before", any of the kernel's own moments, "after"
   ledger::Timeline timeline;
 };
@@ -42,7 +52,8 @@ struct Point {
   Attributes parameters;
 };
 
-/// A rank's identity and binding, constant over the run: "host", "node", "local_rank", "pid", "device", "cpus", …
+/// A rank's identity and binding, constant over the run: "host", "node", "local_rank", "pid", "device",
+/// "cpus", …
 struct RankInfo {
   Attributes facts;
 };

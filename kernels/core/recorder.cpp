@@ -28,6 +28,12 @@ std::vector<double>& Recorder::series(std::string_view metric, std::string_view 
   return record_.series.emplace_back(results::Series{std::string(metric), std::string(axis), {}}).values;
 }
 
+std::vector<std::string>& Recorder::labels(std::string_view name, std::string_view axis) {
+  const auto found = std::ranges::find(labels_, name, &results::Labels::name);
+  if (found != labels_.end()) return found->values;
+  return labels_.emplace_back(results::Labels{std::string(name), std::string(axis), {}}).values;
+}
+
 void Recorder::fact(std::string_view name, Attribute value) {
   record_.facts.insert_or_assign(std::string(name), std::move(value));
 }
