@@ -1,6 +1,7 @@
 #pragma once
 // The result file as it grows: one commit per point, each of them atomic.
 
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <vector>
@@ -23,13 +24,16 @@ class ResultWriter {
   ResultWriter& operator=(const ResultWriter&) = delete;  ///< owns a file
 
   /// Adds `/kernels/NNNN_name` with the records of all ranks, in rank order. `metrics` declares every metric
-  /// that a series names. Throws Error (disk full, …); the file then still holds all earlier commits.
+  /// that a series names. Throws Error (disk full, …); the file then still holds all earlier commits, and
+  /// this point is tried to be saved under $TMPDIR instead, which the message says.
   void commit(const Point& point, std::span<const MetricInfo> metrics, std::span<const KernelRecord> records);
 
   const std::filesystem::path& path() const { return path_; }
 
  private:
   std::filesystem::path path_;
+  std::vector<std::uint8_t>
+      first_image_;  ///< the file before any kernel, to rescue a point into another place
 };
 
 }  // namespace sparkmpi::results
