@@ -15,13 +15,14 @@ namespace sparkmpi::ledger {
 using Getenv = std::function<std::optional<std::string>(std::string_view)>;
 std::optional<std::string> process_environment(std::string_view name);
 
-/// What detection found. `name` is "native", "chroot", "docker", "podman", "apptainer", "nspawn", "lxc", "enroot",
-/// "bwrap" or "container" (a container of unknown make).
+/// What detection found. `name` is "native", "chroot", "docker", "podman", "apptainer", "nspawn", "lxc",
+/// "enroot", "bwrap" or "container" (a container of unknown make).
 struct Environment {
   std::string name;
   std::string evidence;  ///< what decided, e.g. "/.dockerenv exists"
-  /// Everything else worth keeping: cgroup version and path, limits, namespaces' inode numbers, launcher ("slurm",
-  /// "mpirun", "none"), SLURM_* ids, security modules, overcommit and THP settings, memlock and shm limits.
+  /// Everything else worth keeping: cgroup version and path, limits, namespaces' inode numbers, launcher
+  /// ("slurm", "mpirun", "none"), SLURM_* ids, security modules, overcommit and THP settings, memlock and shm
+  /// limits.
   Attributes facts;
 };
 

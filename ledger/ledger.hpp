@@ -23,8 +23,8 @@ class Ledger {
   /// The first part of its readings' names: "meminfo", "cgroup", "smaps_rollup".
   virtual std::string_view name() const = 0;
   virtual Cost cost() const = 0;
-  /// Appends this ledger's readings, the same names in the same order at every call. Never throws for what the
-  /// machine lacks: that is an Answer.
+  /// Appends this ledger's readings, the same names in the same order at every call. Never throws for what
+  /// the machine lacks: that is an Answer.
   virtual void read(std::vector<Reading>& out) = 0;
 };
 
@@ -44,8 +44,8 @@ class LedgerSet {
   std::vector<std::unique_ptr<Ledger>> ledgers_;
 };
 
-/// Every host ledger this machine can have, for the calling process: meminfo, per-NUMA meminfo, vmstat, PSI, smaps_rollup,
-/// status, and the memory cgroup (v1, v2 or hybrid) with its ancestors up to the root.
+/// Every host ledger this machine can have, for the calling process: meminfo, per-NUMA meminfo, vmstat, PSI,
+/// smaps_rollup, status, and the memory cgroup (v1, v2 or hybrid) with its ancestors up to the root.
 LedgerSet standard_ledgers(const FileRoot& root = {});
 
 }  // namespace sparkmpi::ledger

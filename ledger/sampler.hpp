@@ -11,10 +11,11 @@ namespace sparkmpi::ledger {
 
 class Sampler {
  public:
-  /// @param ledgers outlives the sampler; it is read by the sampler's thread alone between start() and stop().
+  /// @param ledgers outlives the sampler; it is read by the sampler's thread alone between start() and
+  /// stop().
   /// @param rate_hz 0 turns sampling off. Throws UsageError when negative or above 1000.
   Sampler(LedgerSet& ledgers, const Clock& clock, double rate_hz);
-  ~Sampler();  ///< stops the thread
+  ~Sampler();                                   ///< stops the thread
   Sampler(const Sampler&) = delete;             ///< owns a thread
   Sampler& operator=(const Sampler&) = delete;  ///< owns a thread
 
