@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""Makes the models under tests/fixtures/hf: tiny, random, one for each feature, with the results that Hugging Face
+transformers computes for them. Needs torch and transformers 5; no GPU, no network.
+
+    python3 tests/tools/make_hf_fixtures.py OUT
+
+The weights are BF16. The expected logits are transformers' own, computed in float64 from those weights with eager attention.
+tests/fixtures/hf/README.md says what the files hold.
+"""
+
+import argparse
+import json
+import math
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import transformers
+from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Qwen2Config
+
+PROMPT_LENGTHS = (9, 17, 48)  # around the window of 16 and the KV block of 16, and well beyond both
+NEW_TOKENS = 12
+# A 16-bit KV cache moves logits by some thousandths of their spread. Seeds whose two best logits ever come closer than
+# this are passed over, so that a difference in the tokens means an error and not a coin's toss.
+MIN_MARGIN = 0.02
+SEEDS = range(1000)
+
+
+@dataclass
+class Fixture:
+    config: transformers.PretrainedConfig
+    shard_size: str = "1GB"
+
+
+def rope(theta, **scaling):
+    return {"rope_type": "default", "rope_theta": theta} | scaling
+
+
+def fixtures():
+    common = {"num_hidden_layers": 2, "max_position_embeddings": 512, "bos_token_id": None, "eos_token_id": None}
+    llama3 = rope(
+        10000.0,
+        rope_type="llama3",
+        factor=8.0,
+        low_freq_factor=1.0,
+        high_freq_factor=4.0,
+        original_max_position_embeddings=64,  # with 8 pairs: one kept, two blended, five slowed by the factor
+    )
+    return {
+        "llama-gqa-tied": Fixture(
+            LlamaConfig(
+                hidden_size=64, intermediate_size=96, num_attention_heads=4, num_key_value_heads=2, vocab_size=128,
+                tie_word_embeddings=True, rms_norm_eps=1e-5, rope_parameters=rope(100000.0), **common,
+            )
+        ),
+        "llama-rope3": Fixture(
+            LlamaConfig(
+                hidden_size=64, intermediate_size=112, num_attention_heads=4, num_key_value_heads=1, vocab_size=160,
+                tie_word_embeddings=False, rms_norm_eps=1e-6, rope_parameters=llama3, **common,
+            )
+        ),
+        # Its head_dim is not hidden_size / heads, and transformers splits it into shards.
+        "mistral-window-sharded": Fixture(
+            MistralConfig(
+                hidden_size=64, intermediate_size=96, num_attention_heads=4, num_key_value_heads=2, head_dim=32,
+                vocab_size=128, sliding_window=16, tie_word_embeddings=False, rms_norm_eps=1e-5,
+                rope_parameters=rope(10000.0), **common,
+            ),
+            shard_size="70KB",
+        ),
+        "mistral-no-window": Fixture(
+            MistralConfig(
+                hidden_size=64, intermediate_size=96, num_attention_heads=4, num_key_value_heads=4, vocab_size=128,
+                sliding_window=None, tie_word_embeddings=False, rms_norm_eps=1e-5, rope_parameters=rope(1000000.0),
+                **common,
+            )
+        ),
+        "qwen2-bias-tied": Fixture(
+            Qwen2Config(
+                hidden_size=48, intermediate_size=80, num_attention_heads=3, num_key_value_heads=1, vocab_size=200,
+                tie_word_embeddings=True, rms_norm_eps=1e-6, rope_parameters=rope(1000000.0), **common,
+            )
+        ),
+        "qwen2-bias-untied": Fixture(
+            Qwen2Config(
+                hidden_size=64, intermediate_size=96, num_attention_heads=4, num_key_value_heads=4, vocab_size=128,
+                tie_word_embeddings=False, rms_norm_eps=1e-6, rope_parameters=rope(10000.0), **common,
+            )
+        ),
+    }
+
+
+def random_model(config, seed):
+    """A float64 model whose every weight is a BF16 number and large enough for attention, biases and norms to matter."""
+    generator = torch.Generator().manual_seed(seed)
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
+    for name, parameter in sorted(model.named_parameters()):
+        values = torch.randn(parameter.shape, generator=generator)
+        if name.endswith(".bias"):
+            values *= 0.5
+        elif "norm" in name:
+            values = 1 + 0.2 * values
+        else:
+            values *= 1.2 / math.sqrt(parameter.shape[-1])
+        parameter.data = values.to(torch.bfloat16).to(torch.float64)
+    model.tie_weights()
+    return model.eval()
+
+
+def greedy_cases(model, seed):
+    """Prompts, transformers' greedy continuation through its KV cache, and the logits of one forward pass without it."""
+    generator = torch.Generator().manual_seed(seed)
+    cases = []
+    for length in PROMPT_LENGTHS:
+        prompt = torch.randint(model.config.vocab_size, (1, length), generator=generator)
+        with torch.inference_mode():
+            ids = model.generate(
+                prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=NEW_TOKENS, do_sample=False,
+                eos_token_id=None, pad_token_id=0,
+            )
+            logits = model(input_ids=ids[:, :-1], use_cache=False).logits[0, length - 1 :]
+        tokens = ids[0, length:]
+        assert logits.shape[0] == NEW_TOKENS, logits.shape
+        assert torch.equal(logits.argmax(-1), tokens), "transformers disagrees with itself with and without its KV cache"
+        best = logits.topk(2).values
+        cases.append(
+            {
+                "input_ids": prompt[0].tolist(),
+                "tokens": tokens.tolist(),
+                "min_margin": float((best[:, 0] - best[:, 1]).min()),
+                "logits": logits.double(),
+            }
+        )
+    return cases
+
+
+def is_decisive(cases):
+    spread = min(float(case["logits"].std()) for case in cases)
+    varied = all(len(set(case["tokens"])) >= NEW_TOKENS // 3 for case in cases)
+    return varied and min(case["min_margin"] for case in cases) > MIN_MARGIN * spread
+
+
+def make(name, fixture, directory):
+    for seed in SEEDS:
+        model = random_model(fixture.config, seed)
+        cases = greedy_cases(model, seed)
+        if is_decisive(cases):
+            break
+    else:
+        raise SystemExit(f"{name}: no seed of {SEEDS} has clear enough arg-max tokens")
+    model.to(torch.bfloat16).save_pretrained(directory, max_shard_size=fixture.shard_size)
+    (directory / "generation_config.json").unlink(missing_ok=True)
+
+    # What is stored is what the files give when they are read back.
+    stored = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float64, attn_implementation="eager").eval()
+    cases = greedy_cases(stored, seed)
+    assert is_decisive(cases), f"{name}: the files do not give the model that was saved"
+    for case in cases:
+        case["min_margin"] = round(case["min_margin"], 6)
+        case["logits"] = [[round(value, 7) for value in row] for row in case["logits"].tolist()]
+    expected = {
+        "transformers": transformers.__version__,
+        "torch": torch.__version__,
+        "computed_in": "float64",
+        "attention": "eager",
+        "seed": seed,
+        "cases": cases,
+    }
+    (directory / "expected.json").write_text(json.dumps(expected, separators=(",", ":")) + "\n")
+    size = sum(file.stat().st_size for file in directory.iterdir())
+    margins = [case["min_margin"] for case in cases]
+    print(f"{name}: seed {seed}, {size} bytes, least margins {margins}, tokens {[case['tokens'] for case in cases]}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path, help="the models' directories are made here, in place of those of the same name")
+    out = parser.parse_args().out
+    for name, fixture in fixtures().items():
+        shutil.rmtree(out / name, ignore_errors=True)
+        (out / name).mkdir(parents=True)
+        make(name, fixture, out / name)
+
+
+if __name__ == "__main__":
+    main()
