@@ -1,5 +1,6 @@
 #pragma once
-// The transformer as the scheduler sees it: one forward step over slices of sequences. Host and CUDA implement it.
+// The transformer as the scheduler sees it: one forward step over slices of sequences. Host and CUDA
+// implement it.
 
 #include <cstdint>
 #include <memory>
@@ -10,14 +11,16 @@
 
 namespace sparkmpi::kernels::inference {
 
-/// The tokens one sequence brings to a step: one when decoding, up to the whole prompt when prefilling. The step appends
-/// their keys and values to the sequence's KV blocks, which the caller has reserved (KvCache::reserve).
+/// The tokens one sequence brings to a step: one when decoding, up to the whole prompt when prefilling. The
+/// step appends their keys and values to the sequence's KV blocks, which the caller has reserved
+/// (KvCache::reserve).
 struct SequenceSlice {
   int sequence = 0;                      ///< handle from KvCache::open
   std::span<const std::int32_t> tokens;  ///< at least one, each in [0, vocab_size)
 };
 
-/// What a step has to read at least, by docs/metrics.md: weights without the input embedding, and the KV of every slice.
+/// What a step has to read at least, by docs/metrics.md: weights without the input embedding, and the KV of
+/// every slice.
 struct StepBytes {
   std::uint64_t weights = 0;
   std::uint64_t kv = 0;
@@ -30,8 +33,10 @@ class Engine {
   virtual KvCache& kv() = 0;
 
   /// Runs one step. `next` gets, for each slice, the arg-max token after its last one (ties: the lowest id).
-  /// @param logits null, or room for batch.size() × vocab_size floats: the logits after each slice's last token.
-  virtual void step(std::span<const SequenceSlice> batch, std::span<std::int32_t> next, float* logits = nullptr) = 0;
+  /// @param logits null, or room for batch.size() × vocab_size floats: the logits after each slice's last
+  /// token.
+  virtual void step(std::span<const SequenceSlice> batch, std::span<std::int32_t> next,
+                    float* logits = nullptr) = 0;
 
   /// The bound behind MBU, for a step over these slices as the cache stands before the step.
   virtual StepBytes step_bytes(std::span<const SequenceSlice> batch) const = 0;

@@ -1,5 +1,6 @@
 #pragma once
-// Paged KV cache bookkeeping: blocks of tokens, sequences that own blocks. Where the bytes live is the engine's business.
+// Paged KV cache bookkeeping: blocks of tokens, sequences that own blocks. Where the bytes live is the
+// engine's business.
 
 #include <cstdint>
 #include <span>

@@ -24,16 +24,22 @@ struct ModelConfig {
   std::int64_t rope_original_positions = 0;
   double norm_eps = 1e-5;
   std::int64_t sliding_window = 0;  ///< tokens a query sees, itself included; 0: all
+  int first_window_layer = 0;       ///< layers below it see everything
+
+  /// The window of one layer, 0: none.
+  std::int64_t window_of(int layer) const { return layer >= first_window_layer ? sliding_window : 0; }
 
   /// Bytes of keys and values of one token with 16-bit elements: 2 · layers · kv_heads · head_dim · 2.
   std::uint64_t kv_bytes_per_token() const;
-  /// Parameters with the input embedding, and without it (what a decode step reads; tied embeddings are read as output).
+  /// Parameters with the input embedding, and without it (what a decode step reads; tied embeddings are read
+  /// as output).
   std::uint64_t parameters() const;
   std::uint64_t parameters_read_per_step() const;
 };
 
-/// Parses config.json's text. @param where names the source in messages. Throws UsageError for missing or senseless
-/// fields (named), unknown model_type (with the known ones), and features this engine lacks (named).
+/// Parses config.json's text. @param where names the source in messages. Throws UsageError for missing or
+/// senseless fields (named), unknown model_type (with the known ones), and features this engine lacks
+/// (named).
 ModelConfig parse_model_config(std::string_view json, std::string_view where);
 
 /// Reads DIR/config.json.

@@ -1,0 +1,237 @@
+#include "kernels/inference/safetensors.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "base/error.hpp"
+
+namespace sparkmpi::kernels::inference {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::uint64_t kLengthBytes = 8;
+// The reference implementation's own bound on the header.
+constexpr std::uint64_t kLargestHeader = 100'000'000;
+
+struct DTypeName {
+  std::string_view name;
+  DType dtype;
+  std::uint64_t bytes;
+};
+constexpr DTypeName kDTypes[] = {
+    {"BF16", DType::bf16, 2},  {"F16", DType::f16, 2},       {"F32", DType::f32, 4},
+    {"F64", DType::other, 8},  {"I64", DType::other, 8},     {"I32", DType::other, 4},
+    {"I16", DType::other, 2},  {"I8", DType::other, 1},      {"U8", DType::other, 1},
+    {"BOOL", DType::other, 1}, {"F8_E4M3", DType::other, 1}, {"F8_E5M2", DType::other, 1},
+    {"U16", DType::other, 2},  {"U32", DType::other, 4},     {"U64", DType::other, 8}};
+
+class Checker {
+ public:
+  explicit Checker(std::string_view where) : where_(where) {}
+
+  UsageError bad(std::string_view why) const {
+    return UsageError(fmt::format("{}: {}; is the download complete?", where_, why));
+  }
+  UsageError bad(std::string_view tensor, std::string_view why) const {
+    return UsageError(fmt::format("{}: tensor '{}' {}; the file is damaged", where_, tensor, why));
+  }
+
+  /// @param data_begin, data_bytes where the tensors' bytes lie in the file.
+  TensorInfo tensor(const std::string& name, const Json& json, std::uint64_t data_begin,
+                    std::uint64_t data_bytes) const {
+    if (!json.is_object() || !json.contains("dtype") || !json.contains("shape") ||
+        !json.contains("data_offsets") || !json.at("dtype").is_string() || !json.at("shape").is_array()) {
+      throw bad(name, "has no dtype, shape or data_offsets");
+    }
+    TensorInfo info;
+    info.dtype_name = json.at("dtype").get<std::string>();
+    const auto type = std::ranges::find(kDTypes, info.dtype_name, &DTypeName::name);
+    if (type == std::end(kDTypes)) throw bad(name, fmt::format("has the unknown type '{}'", info.dtype_name));
+    info.dtype = type->dtype;
+    std::uint64_t bytes = type->bytes;
+    for (const Json& extent : json.at("shape")) {
+      if (!extent.is_number_unsigned()) throw bad(name, "has a shape that is no list of sizes");
+      info.shape.push_back(extent.get<std::uint64_t>());
+      if (__builtin_mul_overflow(bytes, info.shape.back(), &bytes))
+        throw bad(name, "has an impossible shape");
+    }
+    const Json& offsets = json.at("data_offsets");
+    if (!offsets.is_array() || offsets.size() != 2 || !offsets[0].is_number_unsigned() ||
+        !offsets[1].is_number_unsigned()) {
+      throw bad(name, "has data_offsets that are no pair of positions");
+    }
+    const auto begin = offsets[0].get<std::uint64_t>(), end = offsets[1].get<std::uint64_t>();
+    if (end < begin) throw bad(name, "ends before it begins");
+    if (end > data_bytes)
+      throw bad(name, fmt::format("reaches {} bytes beyond the end of the file", end - data_bytes));
+    if (end - begin != bytes) {
+      throw bad(name, fmt::format("has {} bytes where its shape and type {} make {}", end - begin,
+                                  info.dtype_name, bytes));
+    }
+    info.begin = data_begin + begin;
+    info.end = data_begin + end;
+    return info;
+  }
+
+  /// The format wants the tensors to cover the data without holes or overlaps.
+  void covers(const std::map<std::string, TensorInfo>& tensors, std::uint64_t begin,
+              std::uint64_t end) const {
+    std::vector<std::pair<std::uint64_t, const std::string*>> order;
+    for (const auto& [name, info] : tensors) order.emplace_back(info.begin, &name);
+    std::ranges::sort(
+        order, {}, [&](const auto& entry) { return std::pair(entry.first, tensors.at(*entry.second).end); });
+    std::uint64_t at = begin;
+    for (const auto& [start, name] : order) {
+      if (start != at) throw bad(*name, start < at ? "overlaps another one" : "leaves a hole before it");
+      at = tensors.at(*name).end;
+    }
+    if (at != end) throw bad(fmt::format("{} bytes at the end belong to no tensor", end - at));
+  }
+
+ private:
+  std::string_view where_;
+};
+
+std::string read_text(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw UsageError(fmt::format("{}: can't be read", path.string()));
+  std::ostringstream text;
+  text << file.rdbuf();
+  return std::move(text).str();
+}
+
+constexpr const char* kSingle = "model.safetensors";
+constexpr const char* kIndex = "model.safetensors.index.json";
+
+/// The files of a directory, in the order of their names, and the file that the index promises for each
+/// tensor (empty without one).
+std::map<std::string, std::string> read_index(const std::filesystem::path& path) {
+  const Json json = Json::parse(read_text(path), nullptr, false);
+  if (!json.is_object() || !json.contains("weight_map") || !json.at("weight_map").is_object()) {
+    throw UsageError(fmt::format("{}: has no 'weight_map'", path.string()));
+  }
+  std::map<std::string, std::string> files;
+  for (const auto& [tensor, file] : json.at("weight_map").items()) {
+    if (!file.is_string() || file.get<std::string>().find('/') != std::string::npos) {
+      throw UsageError(
+          fmt::format("{}: tensor '{}' is not in a file of this directory", path.string(), tensor));
+    }
+    files[tensor] = file.get<std::string>();
+  }
+  return files;
+}
+
+}  // namespace
+
+std::map<std::string, TensorInfo> parse_safetensors_header(std::span<const std::byte> start,
+                                                           std::uint64_t file_size, std::string_view where) {
+  const Checker checker(where);
+  if (start.size() < kLengthBytes || file_size < kLengthBytes)
+    throw checker.bad("is too short for a safetensors file");
+  std::uint64_t length = 0;
+  for (std::size_t i = 0; i < kLengthBytes; ++i)
+    length |= std::to_integer<std::uint64_t>(start[i]) << (8 * i);
+  if (length > kLargestHeader || length > file_size - kLengthBytes || length > start.size() - kLengthBytes) {
+    throw checker.bad(fmt::format("says that its header has {} bytes, the file has {}", length, file_size));
+  }
+  const auto* const text = reinterpret_cast<const char*>(start.data()) + kLengthBytes;
+  const Json json = Json::parse(text, text + length, nullptr, false);
+  if (json.is_discarded() || !json.is_object()) throw checker.bad("its header is no JSON object");
+  const std::uint64_t data_begin = kLengthBytes + length;
+  std::map<std::string, TensorInfo> tensors;
+  for (const auto& [name, entry] : json.items()) {
+    if (name != "__metadata__")
+      tensors[name] = checker.tensor(name, entry, data_begin, file_size - data_begin);
+  }
+  checker.covers(tensors, data_begin, file_size);
+  return tensors;
+}
+
+class SafetensorsDirectory::Mapping {
+ public:
+  explicit Mapping(const std::filesystem::path& path) {
+    const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+      throw UsageError(fmt::format("{}: can't be opened: {}", path.string(), std::strerror(errno)));
+    struct stat status {};
+    fstat(file, &status);
+    size_ = static_cast<std::size_t>(status.st_size);
+    void* const mapping = size_ == 0 ? MAP_FAILED : mmap(nullptr, size_, PROT_READ, MAP_SHARED, file, 0);
+    close(file);
+    if (mapping == MAP_FAILED)
+      throw UsageError(fmt::format("{}: is empty or can't be mapped", path.string()));
+    data_ = static_cast<const std::byte*>(mapping);
+    // Loading reads every byte once, front to back.
+    madvise(mapping, size_, MADV_SEQUENTIAL);
+  }
+  ~Mapping() { munmap(const_cast<std::byte*>(data_), size_); }
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+SafetensorsDirectory::SafetensorsDirectory(const std::filesystem::path& directory) : directory_(directory) {
+  std::map<std::string, std::string> promised;
+  std::set<std::string> names;
+  if (std::filesystem::exists(directory / kIndex)) {
+    promised = read_index(directory / kIndex);
+    for (const auto& [tensor, file] : promised) names.insert(file);
+  } else {
+    names.insert(kSingle);
+  }
+  for (const std::string& name : names) {
+    files_.push_back(directory / name);
+    mappings_.push_back(std::make_unique<Mapping>(files_.back()));
+    const auto bytes = mappings_.back()->bytes();
+    for (auto& [tensor, info] : parse_safetensors_header(bytes, bytes.size(), files_.back().string())) {
+      if (!places_.emplace(tensor, Place{files_.size() - 1, std::move(info)}).second) {
+        throw UsageError(fmt::format("{}: tensor '{}' is in two files", files_.back().string(), tensor));
+      }
+    }
+  }
+  for (const auto& [tensor, file] : promised) {
+    if (!has(tensor))
+      throw UsageError(fmt::format("{}: tensor '{}' is not there, though the index says so",
+                                   (directory / file).string(), tensor));
+  }
+}
+
+SafetensorsDirectory::~SafetensorsDirectory() = default;
+SafetensorsDirectory::SafetensorsDirectory(SafetensorsDirectory&&) noexcept = default;
+
+bool SafetensorsDirectory::has(const std::string& name) const {
+  return places_.contains(name);
+}
+
+SafetensorsDirectory::Tensor SafetensorsDirectory::at(const std::string& name) const {
+  const auto place = places_.find(name);
+  if (place == places_.end())
+    throw UsageError(fmt::format("{}: tensor '{}' is missing", directory_.string(), name));
+  const TensorInfo& info = place->second.info;
+  return {&info, mappings_[place->second.file]->bytes().subspan(info.begin, info.end - info.begin),
+          files_[place->second.file].native()};
+}
+
+bool SafetensorsDirectory::present(const std::filesystem::path& directory) {
+  std::error_code failed;
+  return std::filesystem::exists(directory / kSingle, failed) ||
+         std::filesystem::exists(directory / kIndex, failed);
+}
+
+}  // namespace sparkmpi::kernels::inference
