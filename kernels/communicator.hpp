@@ -26,8 +26,8 @@ class Communicator {
   /// @param phase what the ranks are about to do, for messages: "stream: timing".
   virtual void barrier(std::string_view phase) = 0;
 
-  /// A barrier that also votes: true when every rank said true. Ranks that stop by a rule of their own agree by it, so
-  /// that none of them measures while the others have gone quiet.
+  /// A barrier that also votes: true when every rank said true. Ranks that stop by a rule of their own agree
+  /// by it, so that none of them measures while the others have gone quiet.
   virtual bool all_agree(std::string_view phase, bool mine) = 0;
 };
 

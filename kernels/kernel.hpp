@@ -1,6 +1,6 @@
 #pragma once
-// The interface of one benchmark workload. A new workload is one folder here, holding a class that implements Kernel and
-// a function that returns its KernelInfo, and one line in registry.cpp.
+// The interface of one benchmark workload. A new workload is one folder here, holding a class that implements
+// Kernel and a function that returns its KernelInfo, and one line in registry.cpp.
 
 #include <memory>
 #include <span>
@@ -28,11 +28,11 @@ struct Context {
 class Kernel {
  public:
   virtual ~Kernel() = default;
-  /// Rejects parameters that can't work here, before anything is measured: every rank calls it for every point before the
-  /// first point runs, with no communication. Throws UsageError with one clear line.
+  /// Rejects parameters that can't work here, before anything is measured: every rank calls it for every
+  /// point before the first point runs, with no communication. Throws UsageError with one clear line.
   virtual void check(const Parameters& parameters, const Placement& placement) const = 0;
-  /// Measures one point. Called on every rank at once, between two ledger snapshots. Throws Error when something fails or
-  /// a result is wrong; what was recorded up to then is kept.
+  /// Measures one point. Called on every rank at once, between two ledger snapshots. Throws Error when
+  /// something fails or a result is wrong; what was recorded up to then is kept.
   virtual void run(Context& context) = 0;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
-// What a kernel can be told on the command line, declared as data; cli/ turns it into options and a cross product.
+// What a kernel can be told on the command line, declared as data; cli/ turns it into options and a cross
+// product.
 
 #include <cstdint>
 #include <limits>
@@ -22,14 +23,16 @@ struct OptionSpec {
   std::string_view name;  ///< long name without dashes: "footprint"
   char short_name = 0;    ///< 0: none
   OptionKind kind = OptionKind::text;
-  std::string_view default_value;  ///< as typed by a user; empty: unset, and the kernel sees no such parameter
-  bool list = false;               ///< takes lists and ranges; each value makes a point
+  std::string_view
+      default_value;  ///< as typed by a user; empty: unset, and the kernel sees no such parameter
+  bool list = false;  ///< takes lists and ranges; each value makes a point
   double minimum = -std::numeric_limits<double>::infinity();  ///< for integer, real, bytes
   double maximum = std::numeric_limits<double>::infinity();
   std::string_view help;  ///< one line
 };
 
-/// Typed access to a point's parameters. Each throws UsageError naming the option when it is missing or of another kind.
+/// Typed access to a point's parameters. Each throws UsageError naming the option when it is missing or of
+/// another kind.
 class Parameters {
  public:
   explicit Parameters(Attributes values) : values_(std::move(values)) {}

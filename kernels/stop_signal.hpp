@@ -5,8 +5,8 @@
 
 namespace sparkmpi::kernels {
 
-/// Set by a signal handler, read by measuring loops at least every 100 ms: a kernel that sees it keeps what it has
-/// measured, records the stop reason "interrupted" and returns.
+/// Set by a signal handler, read by measuring loops at least every 100 ms: a kernel that sees it keeps what
+/// it has measured, records the stop reason "interrupted" and returns.
 class StopSignal {
  public:
   void request() noexcept { requested_.store(true, std::memory_order_relaxed); }

@@ -1,0 +1,72 @@
+#pragma once
+// One forward pass of a decoder-only transformer over a step's tokens.
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "kernels/inference/engine.hpp"
+#include "kernels/inference/host/attention.hpp"
+#include "kernels/inference/host/kv_pool.hpp"
+#include "kernels/inference/host/math_ops.hpp"
+#include "kernels/inference/host/projection.hpp"
+#include "kernels/inference/host/rotary.hpp"
+#include "kernels/inference/weights.hpp"
+
+namespace sparkmpi::kernels::inference {
+
+/// All workers go through the layers together. Each multiplies by its own rows of every matrix (the rows
+/// whose pages it touched first), and they meet at a barrier wherever one needs what the others have
+/// computed: six times a layer.
+class Forward {
+ public:
+  Forward(const Weights& weights, host::ThreadTeam& team, const MathOps& ops);
+
+  /// As Engine::step; leaves the cache's lengths to the caller.
+  void run(std::span<const SequenceSlice> batch, const KvCache& cache, KvPool& pool,
+           std::span<std::int32_t> next, float* logits);
+
+ private:
+  /// What belongs to one worker.
+  struct Worker {
+    Worker(const ModelConfig& config, const MathOps& ops, std::size_t widest)
+        : projection(ops, widest), attention(config, ops) {}
+    Projection projection;
+    Attention attention;
+    std::vector<float> normed, gate, up;
+    std::vector<std::pair<float, std::int32_t>> best;  ///< of its part of the vocabulary, for each slice
+  };
+
+  void prepare(std::span<const SequenceSlice> batch, const KvCache& cache, const KvPool& pool);
+  void work(int index, const KvCache& cache, KvPool& pool);
+  void embed(int index);
+  void layer(int number, int index, const KvCache& cache, KvPool& pool);
+  void attend(int number, int index, const KvCache& cache, const KvPool& pool);
+  void rotate_and_store(int number, int index, const KvCache& cache, KvPool& pool);
+  void feed_forward(const LayerWeights& weights, int index);
+  void predict(int index);
+  /// Gives the worker's projection the RMS-normalised tokens: computed by each worker for itself when they
+  /// are few, together otherwise.
+  void normalise(const float* x, std::size_t tokens, const std::vector<float>& weight, int index);
+
+  const Weights& weights_;
+  const ModelConfig& config_;
+  host::ThreadTeam& team_;
+  MathOps ops_;
+  Rotary rotary_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+
+  // The present step; rows are tokens.
+  std::size_t tokens_ = 0;
+  std::span<const SequenceSlice> batch_;
+  std::vector<QueryRange> ranges_;
+  std::vector<std::size_t> range_of_;  ///< by token
+  std::vector<AttentionTask> tasks_;
+  std::vector<Partial> partials_;
+  std::vector<std::atomic<std::size_t>> next_task_;  ///< by layer
+  bool any_split_ = false;
+  std::vector<float> x_, normed_, qkv_, attended_, activated_, last_, logits_, cosine_, sine_;
+};
+
+}  // namespace sparkmpi::kernels::inference

@@ -1,0 +1,65 @@
+#include "kernels/inference/host/host_engine.hpp"
+
+#include <algorithm>
+
+#include "kernels/inference/host/forward.hpp"
+#include "kernels/inference/host/kv_pool.hpp"
+
+namespace sparkmpi::kernels::inference {
+namespace {
+
+class HostEngine final : public Engine {
+ public:
+  HostEngine(const Weights& weights, host::ThreadTeam& team, const HostEngineOptions& options)
+      : weights_(weights),
+        cache_(options.kv_blocks, options.block_tokens),
+        pool_(weights.config(), options, team),
+        forward_(weights, team, math_ops_for(options.simd)) {}
+
+  const ModelConfig& config() const override { return weights_.config(); }
+  KvCache& kv() override { return cache_; }
+
+  void step(std::span<const SequenceSlice> batch, std::span<std::int32_t> next, float* logits) override {
+    forward_.run(batch, cache_, pool_, next, logits);
+    for (const SequenceSlice& slice : batch)
+      cache_.append(slice.sequence, static_cast<std::int64_t>(slice.tokens.size()));
+  }
+
+  StepBytes step_bytes(std::span<const SequenceSlice> batch) const override {
+    StepBytes bytes{weights_.bytes_read_per_step(), 0};
+    const ModelConfig& model = config();
+    const std::uint64_t of_layer = model.kv_bytes_per_token() / static_cast<std::uint64_t>(model.layers);
+    for (const SequenceSlice& slice : batch) {
+      const std::int64_t tokens =
+          cache_.length(slice.sequence) + static_cast<std::int64_t>(slice.tokens.size());
+      for (int layer = 0; layer < model.layers; ++layer) {
+        const std::int64_t window = model.window_of(layer);
+        // With a window, a slice of n tokens sees the window of its first token and n - 1 tokens more.
+        const std::int64_t seen =
+            window == 0 ? tokens
+                        : std::min(tokens, window + static_cast<std::int64_t>(slice.tokens.size()) - 1);
+        bytes.kv += static_cast<std::uint64_t>(seen) * of_layer;
+      }
+    }
+    return bytes;
+  }
+
+ private:
+  const Weights& weights_;
+  KvCache cache_;
+  KvPool pool_;
+  Forward forward_;
+};
+
+}  // namespace
+
+std::uint64_t kv_block_bytes(const ModelConfig& config, int block_tokens) {
+  return KvPool::block_bytes(config, block_tokens);
+}
+
+std::unique_ptr<Engine> make_host_engine(const Weights& weights, host::ThreadTeam& team,
+                                         const HostEngineOptions& options) {
+  return std::make_unique<HostEngine>(weights, team, options);
+}
+
+}  // namespace sparkmpi::kernels::inference

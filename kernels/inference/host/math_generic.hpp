@@ -1,0 +1,225 @@
+#pragma once
+// The operations over vectors of GCC's own kind, `Lanes` floats wide; each instruction set's translation unit
+// instantiates them.
+//
+// BF16 is widened without shuffles: a vector of 32-bit words holds pairs of elements, of which the even ones
+// become floats by a shift and the odd ones by a mask. The other operand is kept in the same order
+// ("packed"): within each 2·Lanes elements the even, then the odd ones.
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "kernels/inference/host/math_ops.hpp"
+
+namespace sparkmpi::kernels::inference {
+
+template <std::size_t Lanes>
+struct MathGeneric {
+  typedef float Floats __attribute__((vector_size(Lanes * 4)));
+  typedef std::uint32_t Words __attribute__((vector_size(Lanes * 4)));
+  typedef std::int32_t Integers __attribute__((vector_size(Lanes * 4)));
+  static constexpr std::size_t kBlock = 2 * Lanes;
+
+  static Floats load(const float* from) {
+    Floats vector;
+    std::memcpy(&vector, from, sizeof vector);
+    return vector;
+  }
+  static void store(float* to, Floats vector) { std::memcpy(to, &vector, sizeof vector); }
+  static Words load_pairs(const Bf16* from) {
+    Words vector;
+    std::memcpy(&vector, from, sizeof vector);
+    return vector;
+  }
+  static Floats even(Words pairs) { return reinterpret_cast<Floats>(pairs << 16); }
+  static Floats odd(Words pairs) { return reinterpret_cast<Floats>(pairs & 0xffff0000U); }
+
+  static float sum(Floats vector) {
+    float lanes[Lanes];
+    store(lanes, vector);
+    // In pairs, as a tree: the same rounding whatever the compiler does.
+    for (std::size_t width = Lanes / 2; width > 0; width /= 2) {
+      for (std::size_t i = 0; i < width; ++i) lanes[i] += lanes[i + width];
+    }
+    return lanes[0];
+  }
+
+  static void pack(const float* x, std::size_t columns, std::size_t padded, float* packed) {
+    for (std::size_t block = 0; block < padded; block += kBlock) {
+      for (std::size_t i = 0; i < Lanes; ++i) {
+        const std::size_t first = block + 2 * i;
+        packed[block + i] = first < columns ? x[first] : 0;
+        packed[block + Lanes + i] = first + 1 < columns ? x[first + 1] : 0;
+      }
+    }
+  }
+
+  static void unpack(const float* packed, std::size_t columns, float* x) {
+    for (std::size_t i = 0; i < columns; ++i) {
+      const std::size_t within = i % kBlock;
+      x[i] = packed[i - within + within / 2 + (within % 2) * Lanes];
+    }
+  }
+
+  /// `Rows` rows by `Vectors` vectors with all sums in registers.
+  template <std::size_t Rows, std::size_t Vectors>
+  static void tile(const Bf16* matrix, std::size_t stride, const float* packed, float* y,
+                   std::size_t y_stride) {
+    // With few sums each gets a twin, so that additions don't wait for one another.
+    constexpr std::size_t kTwins = Rows * Vectors >= 8 ? 1 : 2;
+    Floats sums[Rows][Vectors][kTwins] = {};
+    for (std::size_t column = 0; column < stride; column += kBlock) {
+      for (std::size_t r = 0; r < Rows; ++r) {
+        const Words pairs = load_pairs(matrix + r * stride + column);
+        const Floats evens = even(pairs), odds = odd(pairs);
+        for (std::size_t v = 0; v < Vectors; ++v) {
+          const float* const x = packed + v * stride + column;
+          sums[r][v][0] += evens * load(x);
+          sums[r][v][kTwins - 1] += odds * load(x + Lanes);
+        }
+      }
+    }
+    for (std::size_t r = 0; r < Rows; ++r) {
+      for (std::size_t v = 0; v < Vectors; ++v) {
+        y[v * y_stride + r] = sum(kTwins == 2 ? sums[r][v][0] + sums[r][v][1] : sums[r][v][0]);
+      }
+    }
+  }
+
+  template <std::size_t Vectors>
+  static void all_rows(const Bf16* matrix, std::size_t rows, std::size_t stride, const float* packed,
+                       float* y, std::size_t y_stride) {
+    constexpr std::size_t kRows = Vectors <= 2 ? 4 : Vectors <= 4 ? 2 : 1;
+    std::size_t row = 0;
+    for (; row + kRows <= rows; row += kRows)
+      tile<kRows, Vectors>(matrix + row * stride, stride, packed, y + row, y_stride);
+    for (; row < rows; ++row) tile<1, Vectors>(matrix + row * stride, stride, packed, y + row, y_stride);
+  }
+
+  static void matvec(const Bf16* matrix, std::size_t rows, std::size_t stride, const float* packed,
+                     std::size_t vectors, float* y, std::size_t y_stride) {
+    switch (vectors) {
+      case 1:
+        return all_rows<1>(matrix, rows, stride, packed, y, y_stride);
+      case 2:
+        return all_rows<2>(matrix, rows, stride, packed, y, y_stride);
+      case 3:
+        return all_rows<3>(matrix, rows, stride, packed, y, y_stride);
+      case 4:
+        return all_rows<4>(matrix, rows, stride, packed, y, y_stride);
+      case 5:
+        return all_rows<5>(matrix, rows, stride, packed, y, y_stride);
+      case 6:
+        return all_rows<6>(matrix, rows, stride, packed, y, y_stride);
+      case 7:
+        return all_rows<7>(matrix, rows, stride, packed, y, y_stride);
+      default:
+        return all_rows<8>(matrix, rows, stride, packed, y, y_stride);
+    }
+  }
+
+  static void expand(const Bf16* from, std::size_t count, float* to) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint32_t bits = static_cast<std::uint32_t>(from[i]) << 16;
+      std::memcpy(to + i, &bits, sizeof bits);
+    }
+  }
+
+  /// e^x for x ≤ 0 within 3e-7 relative: 2^n by the exponent's bits times the Taylor series of 2^f around 0,
+  /// |f| ≤ 1/2.
+  static Floats exponential(Floats x) {
+    const Floats least = Floats{} - 87.0F;
+    const Floats clamped = x > least ? x : least;
+    const Floats scaled = clamped * 1.442695040888963F;
+    const Floats magic = Floats{} + 12582912.0F;  // 1.5 · 2^23: adding it rounds to a whole number
+    const Floats shifted = scaled + magic;
+    const Floats whole = shifted - magic;
+    const Floats f = scaled - whole;
+    Floats series = Floats{} + 1.540353e-4F;
+    series = series * f + 1.3333558e-3F;
+    series = series * f + 9.6181291e-3F;
+    series = series * f + 5.5504109e-2F;
+    series = series * f + 0.24022651F;
+    series = series * f + 0.69314718F;
+    series = series * f + 1.0F;
+    const Integers exponent = reinterpret_cast<Integers>(shifted) << 23;
+    return reinterpret_cast<Floats>(reinterpret_cast<Integers>(series) + exponent);
+  }
+
+  static void silu_multiply(const float* gate, const float* up, std::size_t count, float* out) {
+    std::size_t i = 0;
+    for (; i + Lanes <= count; i += Lanes) {
+      const Floats g = load(gate + i);
+      const Floats zero = Floats{};
+      // For g < 0: g·e^g/(1 + e^g); for g ≥ 0: g/(1 + e^-g): the exponential's argument is never positive.
+      const Floats e = exponential(g < zero ? g : -g);
+      const Floats silu = (g < zero ? g * e : g) / (e + 1.0F);
+      store(out + i, silu * load(up + i));
+    }
+    for (; i < count; ++i) out[i] = gate[i] / (1 + std::exp(-gate[i])) * up[i];
+  }
+
+  static void widen_packed(const Bf16* from, std::size_t count, float* to) {
+    for (std::size_t i = 0; i < count; i += kBlock) {
+      const Words pairs = load_pairs(from + i);
+      store(to + i, even(pairs));
+      store(to + i + Lanes, odd(pairs));
+    }
+  }
+
+  static float dot(const float* a, const float* b, std::size_t width) {
+    Floats first = {}, second = {};
+    for (std::size_t i = 0; i < width; i += kBlock) {
+      first += load(a + i) * load(b + i);
+      second += load(a + i + Lanes) * load(b + i + Lanes);
+    }
+    return sum(first + second);
+  }
+
+  static void attend(const AttentionBlock& block) {
+    constexpr std::size_t kTokens = MathOps::kMostTokens;
+    const std::size_t tokens = static_cast<std::size_t>(block.tokens), width = block.width;
+    float* const keys = block.scratch;
+    float* const values = block.scratch + kTokens * width;
+    widen_packed(block.keys, tokens * width, keys);
+    widen_packed(block.values, tokens * width, values);
+    constexpr float kHidden = -std::numeric_limits<float>::infinity();
+    for (std::size_t row = 0; row < block.rows; ++row) {
+      float scores[kTokens];
+      float highest = block.maximum[row];
+      for (std::size_t t = 0; t < kTokens; ++t) {
+        const std::int64_t position = block.first_position + static_cast<std::int64_t>(t);
+        const bool visible =
+            t < tokens && position >= block.first_visible[row] && position <= block.last_visible[row];
+        scores[t] = visible ? dot(block.queries + row * width, keys + t * width, width) : kHidden;
+        highest = std::max(highest, scores[t]);
+      }
+      if (highest == kHidden) continue;  // this row sees nothing yet
+      float weights[kTokens];
+      for (std::size_t t = 0; t < kTokens; t += Lanes)
+        store(weights + t, exponential(load(scores + t) - highest));
+      float total = 0;
+      for (std::size_t t = 0; t < kTokens; ++t) {
+        if (scores[t] == kHidden) weights[t] = 0;
+        total += weights[t];
+      }
+      const float correction = std::exp(block.maximum[row] - highest);
+      block.maximum[row] = highest;
+      block.total[row] = block.total[row] * correction + total;
+      float* const sums = block.sums + row * width;
+      for (std::size_t i = 0; i < width; i += Lanes) {
+        Floats weighted = load(sums + i) * correction;
+        for (std::size_t t = 0; t < tokens; ++t) weighted += load(values + t * width + i) * weights[t];
+        store(sums + i, weighted);
+      }
+    }
+  }
+
+  static MathOps ops(host::Simd simd) {
+    return {simd, pack, pack, unpack, matvec, expand, attend, silu_multiply};
+  }
+};
+
+}  // namespace sparkmpi::kernels::inference

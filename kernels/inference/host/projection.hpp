@@ -1,0 +1,36 @@
+#pragma once
+// Products of BF16 matrices with a few vectors (our kernels, bound by memory) or with many (OpenBLAS, bound
+// by arithmetic).
+
+#include <cstddef>
+#include <vector>
+
+#include "kernels/inference/host/math_ops.hpp"
+#include "kernels/inference/weights.hpp"
+
+namespace sparkmpi::kernels::inference {
+
+/// One worker's means of multiplying. The inputs are row-major, [vectors, columns of the matrix].
+class Projection {
+ public:
+  /// @param widest the longest padded row of any matrix.
+  Projection(const MathOps& ops, std::size_t widest);
+
+  /// Takes the vectors that the next calls multiply by; `x` stays alive until then.
+  void set_input(const float* x, std::size_t vectors, std::size_t columns);
+
+  /// y[v·y_stride + r] (+)= Σ matrix[first_row + r, c]·x[v, c] for r in [0, rows).
+  /// @param accumulate add to y instead of setting it.
+  void multiply(const Matrix& matrix, std::size_t first_row, std::size_t rows, float* y, std::size_t y_stride,
+                bool accumulate);
+
+ private:
+  const MathOps& ops_;
+  const float* x_ = nullptr;
+  std::size_t vectors_ = 0, columns_ = 0;
+  std::vector<float> packed_;   ///< few vectors: in the order that matvec wants
+  std::vector<float> panel_;    ///< many: rows of the matrix in single precision
+  std::vector<float> product_;  ///< few, accumulating: the product before it is added
+};
+
+}  // namespace sparkmpi::kernels::inference

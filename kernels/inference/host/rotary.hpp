@@ -1,0 +1,26 @@
+#pragma once
+// Rotary position embedding (Su et al., arXiv:2104.09864) in the half-split form of Hugging Face's models:
+// element i of the first half turns with element i of the second.
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/inference/model_config.hpp"
+
+namespace sparkmpi::kernels::inference {
+
+class Rotary {
+ public:
+  explicit Rotary(const ModelConfig& config);
+
+  /// cos and sin for one position: [head_dim / 2] each.
+  void angles(std::int64_t position, float* cosine, float* sine) const;
+  /// Turns one head of `head_dim` elements in place.
+  void apply(const float* cosine, const float* sine, float* head) const;
+  std::size_t pairs() const { return frequencies_.size(); }
+
+ private:
+  std::vector<double> frequencies_;  ///< radians a position
+};
+
+}  // namespace sparkmpi::kernels::inference
