@@ -1,5 +1,6 @@
 # Every outside package the tree needs, found once. Versions are what Debian 12 and Ubuntu 24.04 ship.
 find_package(Threads REQUIRED)
+set(MPI_CXX_SKIP_MPICXX ON)  # the C interface only: the C++ one is gone from MPI 3 on
 find_package(MPI REQUIRED COMPONENTS CXX)
 set(HDF5_PREFER_PARALLEL OFF)
 find_package(HDF5 REQUIRED COMPONENTS C HL)

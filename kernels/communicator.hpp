@@ -13,6 +13,12 @@ class PeerFailure : public Error {
   using Error::Error;
 };
 
+/// The same when a rank was interrupted (Ctrl-C) and has left the kernel: no failure, only an early end.
+class PeerInterrupted : public Error {
+ public:
+  using Error::Error;
+};
+
 class Communicator {
  public:
   virtual ~Communicator() = default;

@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,6 +38,9 @@ class Recorder {
 
   /// Reads every ledger now, under this name ("weights_loaded").
   void moment(std::string_view name);
+
+  /// What one ledger says now ("meminfo.MemAvailable"); nothing when it does not answer here.
+  std::optional<double> reading(std::string_view name);
 
   /// Why measuring stopped. "interrupted" makes the record incomplete.
   void stop_reason(std::string_view reason);

@@ -19,6 +19,10 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr int kArrivalTag = 1, kReleaseTag = 2;
 
+/// The fields of PhaseResult in order, and the rank that came to a wrong phase (-1: none).
+constexpr int kAnswerFields = 5;
+using Answer = std::array<int, kAnswerFields>;
+
 double seconds_since(SteadyClock::time_point start) {
   return std::chrono::duration<double>(SteadyClock::now() - start).count();
 }
@@ -38,9 +42,9 @@ class Backoff {
 
 }  // namespace
 
-struct PhaseBarrier::Arrival {
+struct PhaseBarrier::Message {
   long number = 0;
-  int vote = 1, failed = 0, interrupted = 0;
+  int vote = 1, failed = 0, end = 0, signal = 0;
   std::array<char, 96> phase{};
 };
 
@@ -57,7 +61,7 @@ class PhaseBarrier::Patience {
       next_ *= 2;
     }
     if (options_.abort_after_s > 0 && waited >= options_.abort_after_s) {
-      throw Error(fmt::format("gave up after {:.0f} s waiting for {}", waited, who()));
+      throw WatchdogExpired(fmt::format("gave up after {:.0f} s waiting for {}", waited, who()));
     }
   }
 
@@ -75,25 +79,26 @@ PhaseBarrier::PhaseBarrier(MPI_Comm communicator, WatchdogOptions watchdog,
   last_phases_.assign(static_cast<std::size_t>(size_), "start");
 }
 
-PhaseResult PhaseBarrier::arrive(std::string_view phase, bool vote, bool failed, kernels::StopSignal& stop) {
-  Arrival mine;
+PhaseResult PhaseBarrier::arrive(const PhaseArrival& arrival, Interruption& interruption) {
+  Message mine;
   mine.number = ++number_;
-  mine.vote = vote ? 1 : 0;
-  mine.failed = failed ? 1 : 0;
-  mine.interrupted = stop.requested() ? 1 : 0;
-  std::copy_n(phase.begin(), std::min(phase.size(), mine.phase.size() - 1), mine.phase.begin());
+  mine.vote = arrival.vote ? 1 : 0;
+  mine.failed = arrival.failed ? 1 : 0;
+  mine.end = arrival.end ? 1 : 0;
+  mine.signal = interruption.signal();
+  std::copy_n(arrival.phase.begin(), std::min(arrival.phase.size(), mine.phase.size() - 1), mine.phase.begin());
   const PhaseResult result = rank_ == 0 ? collect(mine) : report_and_wait(mine);
-  if (result.interrupted) stop.request();
+  if (result.signal != 0) interruption.request(result.signal);
   return result;
 }
 
-PhaseResult PhaseBarrier::collect(const Arrival& mine) {
+PhaseResult PhaseBarrier::collect(const Message& mine) {
   const auto ranks = static_cast<std::size_t>(size_);
-  std::vector<Arrival> arrivals(ranks);
+  std::vector<Message> arrivals(ranks);
   arrivals[0] = mine;
   std::vector<MPI_Request> requests(ranks, MPI_REQUEST_NULL);
   for (int rank = 1; rank < size_; ++rank) {
-    check(MPI_Irecv(&arrivals[static_cast<std::size_t>(rank)], sizeof(Arrival), MPI_BYTE, rank, kArrivalTag,
+    check(MPI_Irecv(&arrivals[static_cast<std::size_t>(rank)], sizeof(Message), MPI_BYTE, rank, kArrivalTag,
                     communicator_, &requests[static_cast<std::size_t>(rank)]),
           "MPI_Irecv");
   }
@@ -118,25 +123,28 @@ PhaseResult PhaseBarrier::collect(const Arrival& mine) {
   }
 
   PhaseResult result;
+  bool anyone_inside = false, anyone_at_end = false;
   for (std::size_t rank = 0; rank < ranks; ++rank) {
-    const Arrival& arrival = arrivals[rank];
+    const Message& arrival = arrivals[rank];
     last_phases_[rank] = arrival.phase.data();
     result.all_agree = result.all_agree && arrival.vote != 0;
-    result.interrupted = result.interrupted || arrival.interrupted != 0;
+    if (result.signal == 0) result.signal = arrival.signal;
     if (arrival.failed != 0 && result.failed_rank < 0) result.failed_rank = static_cast<int>(rank);
+    (arrival.end != 0 ? anyone_at_end : anyone_inside) = true;
   }
-  // A failed kernel leaves its phases early: ranks then meet at different names, and that is no bug.
+  result.ended = anyone_at_end && anyone_inside;
+  // Ranks that failed or were interrupted come to the end early: others then meet them at another name, and that is no bug.
+  const bool early = result.failed_rank >= 0 || result.signal != 0;
   int mismatch = -1;
-  for (std::size_t rank = 0; rank < ranks && result.failed_rank < 0; ++rank) {
+  for (std::size_t rank = 0; rank < ranks && !early; ++rank) {
     if (arrivals[rank].number != mine.number ||
         std::strcmp(arrivals[rank].phase.data(), mine.phase.data()) != 0) {
       mismatch = static_cast<int>(rank);
     }
   }
-  const std::array<int, 4> answer = {result.all_agree ? 1 : 0, result.interrupted ? 1 : 0, result.failed_rank,
-                                     mismatch};
+  const Answer answer = {result.all_agree ? 1 : 0, result.ended ? 1 : 0, result.signal, result.failed_rank, mismatch};
   for (int rank = 1; rank < size_; ++rank) {
-    check(MPI_Send(answer.data(), 4, MPI_INT, rank, kReleaseTag, communicator_), "MPI_Send");
+    check(MPI_Send(answer.data(), kAnswerFields, MPI_INT, rank, kReleaseTag, communicator_), "MPI_Send");
   }
   if (mismatch >= 0) {
     throw Error(fmt::format("internal error: {} came to phase '{}' while rank 0 is at '{}'; please report it",
@@ -146,10 +154,10 @@ PhaseResult PhaseBarrier::collect(const Arrival& mine) {
   return result;
 }
 
-PhaseResult PhaseBarrier::report_and_wait(const Arrival& mine) {
-  std::array<int, 4> answer{};
+PhaseResult PhaseBarrier::report_and_wait(const Message& mine) {
+  Answer answer{};
   std::array<MPI_Request, 2> requests{};
-  check(MPI_Irecv(answer.data(), 4, MPI_INT, 0, kReleaseTag, communicator_, requests.data()), "MPI_Irecv");
+  check(MPI_Irecv(answer.data(), kAnswerFields, MPI_INT, 0, kReleaseTag, communicator_, requests.data()), "MPI_Irecv");
   check(MPI_Isend(&mine, sizeof mine, MPI_BYTE, 0, kArrivalTag, communicator_, &requests[1]), "MPI_Isend");
   // Rank 0 names whoever is late; when nobody has been released for much longer, rank 0 itself may be the
   // one.
@@ -165,9 +173,9 @@ PhaseResult PhaseBarrier::report_and_wait(const Arrival& mine) {
     }
     backoff.pause();
   }
-  if (answer[3] >= 0)
+  if (answer[4] >= 0)
     throw Error(fmt::format("internal error: ranks disagree at phase '{}'", mine.phase.data()));
-  return {answer[0] != 0, answer[1] != 0, answer[2]};
+  return {answer[0] != 0, answer[1] != 0, answer[2], answer[3]};
 }
 
 std::string PhaseBarrier::late_ranks(const std::vector<bool>& arrived,

@@ -9,15 +9,32 @@
 #include <string_view>
 #include <vector>
 
-#include "kernels/stop_signal.hpp"
+#include "base/error.hpp"
+#include "mpi/interruption.hpp"
 
 namespace sparkmpi::mpi {
 
 /// What all ranks together said at a phase.
 struct PhaseResult {
-  bool all_agree = true;     ///< every rank voted true
-  bool interrupted = false;  ///< some rank has been asked to stop
-  int failed_rank = -1;      ///< lowest rank whose kernel failed, -1: none
+  bool all_agree = true;  ///< every rank voted true
+  bool ended = false;     ///< some rank has come to the section's end while others were inside: it is over for all
+  int signal = 0;         ///< that asked some rank to stop, 0: none
+  int failed_rank = -1;   ///< lowest rank whose kernel failed, -1: none
+};
+
+/// What a rank says when it comes to a phase. A section is a kernel's run or a step of the runner; a rank that
+/// fails or is interrupted inside comes to its end early.
+struct PhaseArrival {
+  std::string_view phase;  ///< at most 95 characters count
+  bool vote = true;        ///< see PhaseResult::all_agree
+  bool end = false;        ///< at the section's end
+  bool failed = false;     ///< this rank's kernel threw
+};
+
+/// A rank did not come within the patience that was given: the ranks are out of step, and only the end is left.
+class WatchdogExpired : public Error {
+ public:
+  using Error::Error;
 };
 
 struct WatchdogOptions {
@@ -34,19 +51,17 @@ class PhaseBarrier {
   /// every rank.
   PhaseBarrier(MPI_Comm communicator, WatchdogOptions watchdog, std::function<std::string(int)> describe);
 
-  /// Waits for all ranks. @param phase at most 95 characters count. @param vote see PhaseResult::all_agree.
-  /// @param failed this rank's kernel threw. @param stop forwarded to everybody: a requested stop becomes
-  /// everybody's. Throws Error when ranks come to different phases (a bug), or when the watchdog's patience
-  /// ends.
-  PhaseResult arrive(std::string_view phase, bool vote, bool failed, kernels::StopSignal& stop);
+  /// Waits for all ranks. @param interruption forwarded: a requested stop becomes everybody's. Throws Error when
+  /// ranks come to different phases of a section (a bug), and WatchdogExpired.
+  PhaseResult arrive(const PhaseArrival& arrival, Interruption& interruption);
 
   void set_watchdog(WatchdogOptions watchdog) { watchdog_ = watchdog; }
 
  private:
-  struct Arrival;
+  struct Message;
   class Patience;
-  PhaseResult collect(const Arrival& mine);
-  PhaseResult report_and_wait(const Arrival& mine);
+  PhaseResult collect(const Message& mine);
+  PhaseResult report_and_wait(const Message& mine);
   std::string late_ranks(const std::vector<bool>& arrived, const std::vector<std::string>& last) const;
 
   MPI_Comm communicator_;

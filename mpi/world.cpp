@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "ledger/environment.hpp"
 #include "mpi/check.hpp"
@@ -139,13 +140,16 @@ std::string World::library_version() {
   return std::string(text.data(), std::strcspn(text.data(), "\n"));
 }
 
-PhaseResult World::arrive(std::string_view phase, bool vote, bool failed) {
-  return barrier_->arrive(phase, vote, failed, stop_);
+PhaseResult World::end_section(std::string_view phase, bool vote, bool failed) {
+  if (early_end_) return *std::exchange(early_end_, std::nullopt);
+  return barrier_->arrive({phase, vote, true, failed}, interruption_);
 }
 
 bool World::all_agree(std::string_view phase, bool mine) {
-  const PhaseResult result = arrive(phase, mine, false);
-  if (result.failed_rank >= 0) {
+  const PhaseResult result = barrier_->arrive({phase, mine, false, false}, interruption_);
+  if (result.ended) {
+    early_end_ = result;
+    if (result.failed_rank < 0) throw kernels::PeerInterrupted("stopped, because another rank was asked to stop");
     throw kernels::PeerFailure(fmt::format("stopped, because {} failed", describe(result.failed_rank)));
   }
   return result.all_agree;
@@ -168,13 +172,30 @@ std::vector<std::vector<std::uint8_t>> World::gather_on_node(std::span<const std
   return all;
 }
 
-std::string World::broadcast(const std::string& text) {
+std::string World::broadcast(const std::string& text, int root) {
   std::uint64_t length = text.size();
-  check(MPI_Bcast(&length, 1, MPI_UINT64_T, 0, world_), "MPI_Bcast");
+  check(MPI_Bcast(&length, 1, MPI_UINT64_T, root, world_), "MPI_Bcast");
   if (length >= kPiece) throw Error("a broadcast text is limited to 1 GiB");
-  std::string copy = rank_ == 0 ? text : std::string(length, '\0');
-  check(MPI_Bcast(copy.data(), static_cast<int>(length), MPI_CHAR, 0, world_), "MPI_Bcast");
+  std::string copy = rank_ == root ? text : std::string(length, '\0');
+  check(MPI_Bcast(copy.data(), static_cast<int>(length), MPI_CHAR, root, world_), "MPI_Bcast");
   return copy;
+}
+
+void World::together(std::string_view phase, const std::function<void()>& step) {
+  // The first character says which kind of error it is.
+  std::string failure;
+  try {
+    step();
+  } catch (const UsageError& error) {
+    failure = std::string("U") + error.what();
+  } catch (const std::exception& error) {
+    failure = std::string("E") + error.what();
+  }
+  const PhaseResult result = end_section(phase, true, !failure.empty());
+  if (result.failed_rank < 0) return;
+  const std::string all = broadcast(failure, result.failed_rank);
+  if (all.front() == 'U') throw UsageError(all.substr(1));
+  throw Error(size_ == 1 || result.failed_rank == 0 ? all.substr(1) : describe(result.failed_rank) + ": " + all.substr(1));
 }
 
 void World::abort(int status) {

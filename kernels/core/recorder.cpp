@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <stdexcept>
 
 namespace sparkmpi::kernels {
@@ -42,6 +43,13 @@ void Recorder::moment(std::string_view name) {
   record_.snapshots.push_back({std::string(name), clock_.now_s(), ledgers_.read()});
 }
 
+std::optional<double> Recorder::reading(std::string_view name) {
+  const std::vector<ledger::Reading> readings = ledgers_.read();
+  const auto found = std::ranges::find(readings, name, &ledger::Reading::name);
+  if (found == readings.end() || found->answer != ledger::Answer::value) return std::nullopt;
+  return found->value;
+}
+
 void Recorder::stop_reason(std::string_view reason) {
   record_.outcome.stop_reason = reason;
 }
@@ -51,6 +59,7 @@ void Recorder::progress(double done, std::string_view text) const {
 }
 
 results::KernelRecord Recorder::take() && {
+  record_.labels.assign(std::make_move_iterator(labels_.begin()), std::make_move_iterator(labels_.end()));
   return std::move(record_);
 }
 

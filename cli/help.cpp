@@ -1,0 +1,36 @@
+#include "cli/help.hpp"
+
+#include <fmt/format.h>
+
+#include <sstream>
+
+#include "cli/version.hpp"
+#include "kernels/registry.hpp"
+
+namespace sparkmpi::cli {
+
+std::string general_help() {
+  std::string text = fmt::format(
+      "sparkmpi {}: memory and LLM inference benchmarks on every rank, in one HDF5 file\n\n"
+      "  mpirun -np N sparkmpi [run] [KERNEL...] [options]   measure; without a kernel: the default suite\n"
+      "  sparkmpi list kernels|models|metrics|ledgers|environments\n"
+      "  sparkmpi show FILE                                  summary of a result file\n\n"
+      "Kernels (sparkmpi KERNEL --help for its options):\n",
+      version());
+  for (const kernels::KernelInfo& kernel : kernels::registry()) text += fmt::format("  {:<10} {}\n", kernel.name, kernel.summary);
+  text +=
+      "\nExamples:\n"
+      "  mpirun -np 2 sparkmpi\n"
+      "  mpirun -np 2 sparkmpi inference -m ./SmolLM2-135M -p 512,2048 -n 128 -b 1,4 -o run.h5\n"
+      "  sparkmpi show run.h5\n";
+  return text;
+}
+
+std::string command_help(std::string_view usage, std::string_view summary, const boost::program_options::options_description& options,
+                         std::string_view example) {
+  std::ostringstream out;
+  out << "Usage: " << usage << "\n\n" << summary << "\n\n" << options << "\nExample: " << example << "\n";
+  return out.str();
+}
+
+}  // namespace sparkmpi::cli

@@ -1,0 +1,115 @@
+#include "cli/list_command.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <set>
+
+#include "base/bytes.hpp"
+#include "base/error.hpp"
+#include "base/near_match.hpp"
+#include "cli/help.hpp"
+#include "cli/output_format.hpp"
+#include "cli/parse_options.hpp"
+#include "kernels/inference/model_catalog.hpp"
+#include "kernels/registry.hpp"
+#include "ledger/environment.hpp"
+#include "results/quantity.hpp"
+
+namespace sparkmpi::cli {
+namespace {
+
+namespace po = boost::program_options;
+
+Rows kernels_table() {
+  Rows rows{{"kernel", "headline", "summary"}, {}};
+  for (const kernels::KernelInfo& kernel : kernels::registry())
+    rows.rows.push_back({std::string(kernel.name), std::string(kernel.headline), std::string(kernel.summary)});
+  return rows;
+}
+
+Rows metrics_table() {
+  Rows rows{{"kernel", "metric", "unit", "better", "origin", "meaning"}, {}};
+  constexpr std::array kBetter = {"higher", "lower", "-"};
+  constexpr std::array kOrigin = {"measured", "derived", "assumed"};
+  for (const kernels::KernelInfo& kernel : kernels::registry()) {
+    for (const results::MetricInfo& metric : kernel.metrics) {
+      rows.rows.push_back({std::string(kernel.name), std::string(metric.name), std::string(metric.unit),
+                           kBetter.at(static_cast<std::size_t>(metric.better)), kOrigin.at(static_cast<std::size_t>(metric.origin)),
+                           std::string(metric.meaning)});
+    }
+  }
+  return rows;
+}
+
+Rows models_table() {
+  Rows rows{{"model", "family", "layers", "hidden", "heads/kv", "vocab", "bf16", "kv_per_token"}, {}};
+  for (const auto& entry : kernels::inference::model_catalog()) {
+    const auto config = kernels::inference::parse_model_config(entry.config, entry.name);
+    rows.rows.push_back({std::string(entry.name), std::string(to_string(config.family)), fmt::format("{}", config.layers),
+                         fmt::format("{}", config.hidden), fmt::format("{}/{}", config.heads, config.kv_heads),
+                         fmt::format("{}", config.vocab), fmt::format("{:.2f} GB", 2e-9 * static_cast<double>(config.parameters())),
+                         format_bytes(static_cast<double>(config.kv_bytes_per_token()))});
+  }
+  return rows;
+}
+
+Rows ledgers_table() {
+  Rows rows{{"ledger", "now", "unit", "answer"}, {}};
+  ledger::LedgerSet ledgers = ledger::standard_ledgers();
+  for (const ledger::Reading& reading : ledgers.read())
+    rows.rows.push_back({reading.name, results::format_quantity(reading.value, reading.unit), reading.unit, std::string(to_string(reading.answer))});
+  return rows;
+}
+
+Rows environments_table() {
+  const ledger::Environment here = ledger::detect_environment();
+  Rows rows{{"environment", "here", "how it is recognised"}, {}};
+  constexpr std::array<std::pair<const char*, const char*>, 10> kKnown = {{
+      {"native", "none of the others"},
+      {"chroot", "the root directory is not the init process's"},
+      {"docker", "/.dockerenv, or docker in the cgroup path"},
+      {"podman", "/run/.containerenv, or container=podman"},
+      {"apptainer", "APPTAINER_CONTAINER or SINGULARITY_CONTAINER, /.singularity.d"},
+      {"nspawn", "container=systemd-nspawn"},
+      {"enroot", "ENROOT variables"},
+      {"lxc", "container=lxc"},
+      {"bwrap", "bubblewrap as the parent"},
+      {"container", "another mount or PID namespace than init's, of unknown make"},
+  }};
+  for (const auto& [name, how] : kKnown) rows.rows.push_back({name, here.name == name ? "yes: " + here.evidence : "", how});
+  return rows;
+}
+
+}  // namespace
+
+int list_command(const std::vector<std::string>& arguments) {
+  po::options_description options("Options", 80, 36);
+  options.add_options()("help,h", "this text")(
+      "format", po::value<std::string>()->default_value("table")->value_name("F"), "table, csv or json");
+  const ParsedOptions parsed = parse_options(arguments, options);
+  if (parsed.values.count("help") != 0) {
+    fmt::print("{}", command_help("sparkmpi list kernels|models|metrics|ledgers|environments [--format F]",
+                                  "Explains what there is, one line each.", options, "sparkmpi list metrics --format csv"));
+    return 0;
+  }
+  constexpr std::array<std::pair<std::string_view, Rows (*)()>, 5> kLists = {{{"kernels", kernels_table},
+                                                                              {"models", models_table},
+                                                                              {"metrics", metrics_table},
+                                                                              {"ledgers", ledgers_table},
+                                                                              {"environments", environments_table}}};
+  const OutputFormat format = parse_output_format(parsed.values["format"].as<std::string>());
+  if (parsed.words.size() != 1) throw UsageError("list: name one of kernels, models, metrics, ledgers, environments");
+  std::vector<std::string_view> names;
+  for (const auto& [name, table] : kLists) {
+    if (name == parsed.words.front()) {
+      print_rows(stdout, table(), format);
+      return 0;
+    }
+    names.push_back(name);
+  }
+  throw UsageError(fmt::format("list: there is no list of '{}'{}; kernels, models, metrics, ledgers, environments", parsed.words.front(),
+                               did_you_mean(parsed.words.front(), names)));
+}
+
+}  // namespace sparkmpi::cli

@@ -1,0 +1,194 @@
+#include "kernels/inference/options.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/bytes.hpp"
+#include "base/error.hpp"
+#include "kernels/inference/host/host_engine.hpp"
+#include "ledger/environment.hpp"
+
+namespace sparkmpi::kernels::inference {
+
+const std::array<OptionSpec, 15> kOptions = {{
+    {.name = "model",
+     .short_name = 'm',
+     .kind = OptionKind::text,
+     .default_value = "SmolLM2-135M",
+     .list = true,
+     .help = "Hugging Face directory, or a name found in $SPARKMPI_MODEL_PATH or in `sparkmpi list models` (synthetic weights)"},
+    {.name = "n-prompt",
+     .short_name = 'p',
+     .kind = OptionKind::integer,
+     .default_value = "512",
+     .list = true,
+     .minimum = 1,
+     .maximum = 1 << 24,
+     .help = "prompt tokens of each request"},
+    {.name = "n-gen",
+     .short_name = 'n',
+     .kind = OptionKind::integer,
+     .default_value = "128",
+     .list = true,
+     .minimum = 1,
+     .maximum = 1 << 24,
+     .help = "output tokens of each request"},
+    {.name = "concurrency",
+     .short_name = 'b',
+     .kind = OptionKind::integer,
+     .default_value = "1",
+     .list = true,
+     .minimum = 1,
+     .maximum = 65536,
+     .help = "requests in flight at once on each rank: the batch of a decode step"},
+    {.name = "n-depth",
+     .short_name = 'd',
+     .kind = OptionKind::integer,
+     .default_value = "0",
+     .list = true,
+     .minimum = 0,
+     .maximum = 1 << 24,
+     .help = "context tokens already in the KV cache before the clock starts"},
+    {.name = "repetitions",
+     .short_name = 'r',
+     .kind = OptionKind::integer,
+     .default_value = "3",
+     .minimum = 1,
+     .maximum = 100000,
+     .help = "times the requests are run"},
+    {.name = "num-requests",
+     .kind = OptionKind::integer,
+     .default_value = "0",
+     .list = true,
+     .minimum = 0,
+     .maximum = 1e7,
+     .help = "requests of a repetition; 0: as many as are in flight, or the whole data set"},
+    {.name = "dataset",
+     .kind = OptionKind::text,
+     .default_value = "",
+     .help = "requests from a trtllm-bench JSONL file (input_ids, output_tokens) instead of -p and -n"},
+    {.name = "kv-cache",
+     .kind = OptionKind::text,
+     .default_value = "auto",
+     .list = true,
+     .help = "KV cache of each rank: auto (what is in flight), 4GiB, 8192tok, or 0.5*meminfo.MemAvailable"},
+    {.name = "kv-block",
+     .kind = OptionKind::integer,
+     .default_value = "16",
+     .minimum = 1,
+     .maximum = 1024,
+     .help = "tokens in a block of the KV cache"},
+    {.name = "prefill-chunk",
+     .kind = OptionKind::integer,
+     .default_value = "512",
+     .minimum = 1,
+     .maximum = 65536,
+     .help = "prompt tokens that a step takes at most"},
+    {.name = "seed",
+     .kind = OptionKind::integer,
+     .default_value = "1",
+     .minimum = 0,
+     .maximum = 9e15,
+     .help = "of synthetic weights and of random prompts"},
+    {.name = "threads",
+     .short_name = 't',
+     .kind = OptionKind::integer,
+     .default_value = "0",
+     .list = true,
+     .minimum = 0,
+     .maximum = 65536,
+     .help = "threads on each rank; 0: one for each of its cores"},
+    {.name = "synthetic",
+     .kind = OptionKind::flag,
+     .default_value = "",
+     .help = "make weights from the seed even where the model's own are there"},
+    {.name = "save-tokens", .kind = OptionKind::flag, .default_value = "", .help = "keep the ids of all output tokens in the file"},
+}};
+
+namespace {
+
+std::vector<Request> requests_of(const Parameters& parameters, const ModelConfig& config, const SchedulerOptions& scheduler) {
+  const std::int64_t wanted = parameters.integer("num-requests");
+  if (parameters.has("dataset")) {
+    std::vector<Request> requests = read_requests(parameters.text("dataset"), {config.vocab, config.max_positions});
+    // A shorter data set is gone through again, as often as needed.
+    const std::size_t given = requests.size(), count = wanted == 0 ? given : static_cast<std::size_t>(wanted);
+    requests.reserve(count);
+    while (requests.size() < count) requests.push_back(requests[requests.size() - given]);
+    requests.resize(count);
+    return requests;
+  }
+  const std::int64_t prompt = scheduler.depth + parameters.integer("n-prompt"), output = parameters.integer("n-gen");
+  if (config.max_positions > 0 && prompt + output > config.max_positions) {
+    throw UsageError(fmt::format("-d + -p + -n = {} tokens, and {} ends at {}", prompt + output, config.name, config.max_positions));
+  }
+  return random_requests(wanted == 0 ? scheduler.concurrency : wanted, prompt, output, config.vocab,
+                         static_cast<std::uint64_t>(parameters.integer("seed")));
+}
+
+std::vector<int> chosen_cpus(const Parameters& parameters, const Placement& placement) {
+  std::vector<int> cpus = placement.cpus;
+  const auto threads = static_cast<std::size_t>(parameters.integer("threads"));
+  if (threads > cpus.size())
+    throw UsageError(fmt::format("--threads {}: this rank has {} cores", threads, cpus.size()));
+  if (threads > 0) cpus.resize(threads);
+  return cpus;
+}
+
+/// A weight matrix that does not fit would end in the kernel's OOM killer, without a word.
+void refuse_what_cannot_fit(const Settings& settings) {
+  const double weights = 2.0 * static_cast<double>(settings.model.config.parameters());
+  const double physical = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  if (weights > physical) {
+    throw UsageError(fmt::format("{} has {} of weights in BF16 and this node has {} of memory", settings.model.config.name,
+                                 format_bytes(weights), format_bytes(physical)));
+  }
+}
+
+void refuse_small_cache(const Settings& settings) {
+  if (settings.kv_budget.unit != KvUnit::bytes && settings.kv_budget.unit != KvUnit::tokens) return;
+  const std::uint64_t block = kv_block_bytes(settings.model.config, settings.kv_block);
+  const std::int64_t blocks = kv_blocks(settings.kv_budget, 0, settings.kv_block, block, {});
+  for (std::size_t i = 0; i < settings.requests.size(); ++i) {
+    const std::int64_t needed = kv_tokens(settings.requests[i]);
+    if (needed > blocks * settings.kv_block) {
+      throw UsageError(fmt::format("--kv-cache holds {} tokens and request {} alone needs {} ({})", blocks * settings.kv_block, i,
+                                   needed, format_bytes(static_cast<double>((needed + settings.kv_block - 1) / settings.kv_block) *
+                                                        static_cast<double>(block))));
+    }
+  }
+}
+
+}  // namespace
+
+std::int64_t Settings::blocks_in_flight() const {
+  std::vector<std::int64_t> blocks;
+  for (const Request& request : requests) blocks.push_back((kv_tokens(request) + kv_block - 1) / kv_block);
+  std::ranges::sort(blocks, std::greater<>());
+  blocks.resize(std::min(blocks.size(), static_cast<std::size_t>(scheduler.concurrency)));
+  return std::accumulate(blocks.begin(), blocks.end(), std::int64_t{0});
+}
+
+Settings resolve(const Parameters& parameters, const Placement& placement) {
+  Settings settings;
+  settings.model = find_model(parameters.text("model"), ledger::process_environment("SPARKMPI_MODEL_PATH"));
+  settings.synthetic = parameters.flag("synthetic") || !settings.model.has_weights;
+  settings.scheduler = {parameters.integer("concurrency"), parameters.integer("prefill-chunk"), parameters.integer("n-depth")};
+  settings.requests = requests_of(parameters, settings.model.config, settings.scheduler);
+  if (settings.scheduler.depth > 0 && static_cast<std::int64_t>(settings.requests.size()) > settings.scheduler.concurrency)
+    throw UsageError("-d needs all requests in flight at once: --num-requests at most --concurrency");
+  settings.kv_budget = parse_kv_budget(parameters.text("kv-cache"));
+  settings.kv_block = static_cast<int>(parameters.integer("kv-block"));
+  settings.repetitions = parameters.integer("repetitions");
+  settings.seed = static_cast<std::uint64_t>(parameters.integer("seed"));
+  settings.cpus = chosen_cpus(parameters, placement);
+  settings.save_tokens = parameters.flag("save-tokens");
+  refuse_what_cannot_fit(settings);
+  refuse_small_cache(settings);
+  return settings;
+}
+
+}  // namespace sparkmpi::kernels::inference

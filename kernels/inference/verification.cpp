@@ -1,0 +1,59 @@
+#include "kernels/inference/verification.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "base/error.hpp"
+#include "kernels/inference/request.hpp"
+
+namespace sparkmpi::kernels::inference {
+namespace {
+
+double standard_deviation(const std::vector<float>& values) {
+  double sum = 0, squares = 0;
+  for (const float value : values) {
+    sum += value;
+    squares += static_cast<double>(value) * value;
+  }
+  const auto count = static_cast<double>(values.size());
+  return std::sqrt(std::max(0.0, squares / count - sum / count * (sum / count)));
+}
+
+}  // namespace
+
+double verify_engine(Engine& engine, std::uint64_t seed, double tolerance) {
+  const int vocab = engine.config().vocab;
+  const std::vector<std::int32_t> tokens = random_requests(1, kVerificationTokens, 1, vocab, seed).front().prompt;
+  std::vector<float> whole(static_cast<std::size_t>(vocab)), single(whole.size());
+  std::int32_t next = 0;
+  for (std::vector<float>* logits : {&whole, &single}) {
+    const int sequence = engine.kv().open();
+    if (!engine.kv().reserve(sequence, kVerificationTokens))
+      throw Error(fmt::format("the KV cache has no room for {} tokens", kVerificationTokens));
+    const std::size_t piece = logits == &whole ? tokens.size() : 1;
+    for (std::size_t at = 0; at < tokens.size(); at += piece) {
+      const SequenceSlice slice{sequence, std::span(tokens).subspan(at, piece)};
+      engine.step({&slice, 1}, {&next, 1}, at + piece == tokens.size() ? logits->data() : nullptr);
+    }
+    engine.kv().close(sequence);
+  }
+  double largest = 0;
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    if (!std::isfinite(whole[i]) || !std::isfinite(single[i]))
+      throw Error(fmt::format("{}: the logit of token {} is not finite; are the weights damaged?", engine.config().name, i));
+    largest = std::max(largest, static_cast<double>(std::abs(whole[i] - single[i])));
+  }
+  const double spread = standard_deviation(whole);
+  const double deviation = spread > 0 ? largest / spread : 0;
+  if (deviation > tolerance) {
+    throw Error(fmt::format("{}: prefill and decode of the same tokens differ by {:.3g} standard deviations of the logits (tolerance "
+                            "{}): the engine computes wrongly here",
+                            engine.config().name, deviation, tolerance));
+  }
+  return deviation;
+}
+
+}  // namespace sparkmpi::kernels::inference

@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""The host engine against what Hugging Face transformers computed for tests/fixtures/hf, prefilled whole and in pieces.
+
+    hf_engine.py --engine-logits PATH --fixtures DIR
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
+from comparison import differences
+from engine_runner import run_engine
+from reference_forward import Reference
+
+# Largest difference of two logits, in standard deviations of the expected ones. Keys and values rounded to BF16 move them
+# by up to 0.034 (measured); against a reference that rounds them too, only single precision's rounding is left.
+EXACT_KV_TOLERANCE = 0.05
+BF16_KV_TOLERANCE = 0.01
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--engine-logits", type=Path, required=True)
+    parser.add_argument("--fixtures", type=Path, required=True)
+    arguments = parser.parse_args()
+    directories = sorted(path.parent for path in arguments.fixtures.glob("*/expected.json"))
+    if not directories:
+        sys.exit(f"{arguments.fixtures}: holds no fixtures (*/expected.json)")
+    failed = False
+    for directory in directories:
+        cases = json.loads((directory / "expected.json").read_text())["cases"]
+        prompts, length = [case["input_ids"] for case in cases], len(cases[0]["tokens"])
+        rounded = Reference(directory, True).greedy(prompts, length)
+        for chunk in (None, 1, 5):
+            worst = [0.0, 0.0]
+            for number, (ids, logits) in enumerate(run_engine(arguments.engine_logits, directory, prompts, length, chunk)):
+                case = cases[number]
+                for i, (tokens, expected, tolerance) in enumerate([
+                        (case["tokens"], np.array(case["logits"]), EXACT_KV_TOLERANCE),
+                        (rounded[number].tokens, rounded[number].logits, BF16_KV_TOLERANCE)]):
+                    lines, off = differences(ids, logits, tokens, expected, tolerance)
+                    worst[i] = max(worst[i], off)
+                    for line in lines:
+                        failed = True
+                        print(f"{directory.name}, prompt {number}, chunk {chunk}: {line}")
+            print(f"{directory.name}, chunk {chunk}: within {worst[0]:.1e} of transformers, {worst[1]:.1e} of the rounded "
+                  "reference")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
