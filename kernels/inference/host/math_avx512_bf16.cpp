@@ -36,8 +36,11 @@ void tile(const Bf16* matrix, std::size_t stride, const float* packed, float* y,
   for (std::size_t r = 0; r < Rows; ++r) {
     for (std::size_t v = 0; v < Vectors; ++v) high[r][v] = low[r][v] = _mm512_setzero_ps();
   }
+  const Bf16* ahead = matrix + Rows * stride + kPrefetchAhead;
   for (std::size_t column = 0; column < stride; column += kBlock) {
     for (std::size_t r = 0; r < Rows; ++r) {
+      prefetch(ahead);
+      ahead += kBlock;
       const __m512bh weights = load(matrix + r * stride + column);
       for (std::size_t v = 0; v < Vectors; ++v) {
         const float* const x = packed + v * stride + column;
@@ -56,7 +59,7 @@ void tile(const Bf16* matrix, std::size_t stride, const float* packed, float* y,
 template <std::size_t Vectors>
 void all_rows(const Bf16* matrix, std::size_t rows, std::size_t stride, const float* packed, float* y,
               std::size_t y_stride) {
-  constexpr std::size_t kRows = Vectors == 1 ? 4 : Vectors <= 4 ? 2 : 1;
+  constexpr std::size_t kRows = rows_of_tile(Vectors);
   std::size_t row = 0;
   for (; row + kRows <= rows; row += kRows)
     tile<kRows, Vectors>(matrix + row * stride, stride, packed, y + row, y_stride);
