@@ -1,0 +1,170 @@
+#include "kernels/inference/scheduler.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "base/error.hpp"
+#include "kernels/inference/request_metrics.hpp"
+
+namespace sparkmpi::kernels::inference {
+namespace {
+
+using testing::ElementsAre;
+
+/// Answers each step with the sequence's length, and notes what it was given.
+class FakeEngine final : public Engine {
+ public:
+  FakeEngine(std::int64_t blocks, int block_tokens) : cache_(blocks, block_tokens) {}
+  const ModelConfig& config() const override { return config_; }
+  KvCache& kv() override { return cache_; }
+  void step(std::span<const SequenceSlice> batch, std::span<std::int32_t> next, float*) override {
+    std::vector<std::size_t> sizes;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      sizes.push_back(batch[i].tokens.size());
+      cache_.append(batch[i].sequence, static_cast<std::int64_t>(batch[i].tokens.size()));
+      next[i] = static_cast<std::int32_t>(cache_.length(batch[i].sequence));
+    }
+    steps.push_back(sizes);
+  }
+  StepBytes step_bytes(std::span<const SequenceSlice>) const override { return {1000, 10}; }
+
+  std::vector<std::vector<std::size_t>> steps;  ///< tokens of each slice of each step
+
+ private:
+  ModelConfig config_;
+  KvCache cache_;
+};
+
+std::vector<Request> requests_of(std::vector<std::pair<std::size_t, std::int64_t>> lengths) {
+  std::vector<Request> requests;
+  for (const auto& [prompt, output] : lengths) requests.push_back({std::vector<std::int32_t>(prompt, 1), output});
+  return requests;
+}
+
+class SchedulerTest : public testing::Test {
+ protected:
+  RequestLog run(FakeEngine& engine, const std::vector<Request>& requests, SchedulerOptions options) {
+    return run_requests(engine, requests, options, clock_, stop_);
+  }
+  const Clock clock_;
+  StopSignal stop_;
+};
+
+TEST_F(SchedulerTest, OneRequestIsPrefilledThenDecoded) {
+  FakeEngine engine(10, 16);
+  const auto requests = requests_of({{5, 3}});
+  const RequestLog log = run(engine, requests, {1, 512, 0});
+  EXPECT_THAT(engine.steps, ElementsAre(ElementsAre(5U), ElementsAre(1U), ElementsAre(1U)));
+  ASSERT_EQ(log.tokens.size(), 3U);
+  EXPECT_EQ(log.tokens[0].id, 5);
+  EXPECT_EQ(log.tokens[2].id, 7);
+  EXPECT_EQ(log.steps[0].prefill_tokens, 5);
+  EXPECT_EQ(log.steps[1].decode_tokens, 1);
+  EXPECT_TRUE(log.requests[0].finished);
+  EXPECT_EQ(engine.kv().free_blocks(), 10);
+  EXPECT_EQ(engine.kv().peak_blocks(), 1);
+}
+
+TEST_F(SchedulerTest, LongPromptsComeInPiecesBesideDecoding) {
+  FakeEngine engine(100, 16);
+  const auto requests = requests_of({{2, 4}, {10, 1}});
+  run(engine, requests, {2, 4, 0});
+  EXPECT_THAT(engine.steps[0], ElementsAre(2U, 2U));  // four prompt tokens in all
+  EXPECT_THAT(engine.steps[1], ElementsAre(1U, 4U));
+  EXPECT_THAT(engine.steps[2], ElementsAre(1U, 4U));
+}
+
+TEST_F(SchedulerTest, ARequestTakesTheSlotOfTheOneThatLeft) {
+  FakeEngine engine(100, 16);
+  const auto requests = requests_of({{1, 1}, {1, 3}, {1, 2}});
+  const RequestLog log = run(engine, requests, {2, 512, 0});
+  EXPECT_THAT(engine.steps, ElementsAre(ElementsAre(1U, 1U), ElementsAre(1U, 1U), ElementsAre(1U, 1U)));
+  EXPECT_EQ(log.tokens.size(), 6U);
+  for (const RequestEvent& request : log.requests) EXPECT_TRUE(request.finished);
+  EXPECT_GE(log.requests[2].start_s, log.steps[0].end_s);
+}
+
+TEST_F(SchedulerTest, ARequestWaitsUntilItsWholeLengthFitsTheCache) {
+  FakeEngine engine(2, 16);
+  const auto requests = requests_of({{16, 1}, {32, 1}, {1, 1}});
+  run(engine, requests, {3, 512, 0});
+  // The second needs both blocks and waits; the third, though small, does not overtake it.
+  EXPECT_THAT(engine.steps[0], ElementsAre(16U));
+  EXPECT_THAT(engine.steps[1], ElementsAre(32U));
+  EXPECT_THAT(engine.steps[2], ElementsAre(1U));
+}
+
+TEST_F(SchedulerTest, ARequestLargerThanTheCacheIsSaid) {
+  FakeEngine engine(2, 16);
+  const auto requests = requests_of({{40, 1}});
+  EXPECT_THROW(run(engine, requests, {1, 512, 0}), UsageError);
+  EXPECT_EQ(engine.kv().free_blocks(), 2);
+}
+
+TEST_F(SchedulerTest, DepthIsFilledBeforeTheClockStarts) {
+  FakeEngine engine(100, 16);
+  const auto requests = requests_of({{20, 2}});
+  const RequestLog log = run(engine, requests, {1, 8, 15});
+  EXPECT_THAT(engine.steps, ElementsAre(ElementsAre(8U), ElementsAre(7U), ElementsAre(5U), ElementsAre(1U)));
+  ASSERT_EQ(log.steps.size(), 2U);
+  EXPECT_EQ(log.steps[0].prefill_tokens, 5);
+}
+
+TEST_F(SchedulerTest, AStopRequestKeepsWhatThereIsAndFreesTheCache) {
+  FakeEngine engine(100, 16);
+  const auto requests = requests_of({{1, 100}});
+  const RequestLog log = run_requests(engine, requests, {1, 512, 0}, clock_, stop_, [&](std::int64_t tokens) {
+    if (tokens == 5) stop_.request();
+  });
+  EXPECT_TRUE(log.interrupted);
+  EXPECT_EQ(log.tokens.size(), 5U);
+  EXPECT_FALSE(log.requests[0].finished);
+  EXPECT_EQ(engine.kv().free_blocks(), 100);
+}
+
+/// Made-up times: two requests, 10 ms a step.
+RequestLog made_up_log() {
+  RequestLog log;
+  log.start_s = 1.0;
+  log.end_s = 1.06;
+  log.requests = {{1.0, 4, 3, true}, {1.01, 4, 1, true}};
+  log.tokens = {{0, 5, 1.02}, {0, 6, 1.03}, {1, 9, 1.04}, {0, 7, 1.06}};
+  log.steps = {{1.0, 1.02, 4, 0, {100, 0}}, {1.02, 1.03, 0, 1, {100, 10}}, {1.03, 1.04, 4, 1, {100, 10}}, {1.05, 1.06, 0, 1, {100, 20}}};
+  return log;
+}
+
+std::vector<double> values_of(const results::KernelRecord& record, const std::string& metric) {
+  return std::ranges::find(record.series, metric, &results::Series::metric)->values;
+}
+
+TEST(RequestMetrics, FollowTheirDefinitions) {
+  ledger::LedgerSet ledgers;
+  const Clock clock;
+  Recorder recorder(kMetrics, ledgers, clock);
+  record_log(made_up_log(), {0, 1e5, true}, recorder);
+  const results::KernelRecord record = std::move(recorder).take();
+  EXPECT_NEAR(values_of(record, "ttft_s")[0], 0.02, 1e-12);
+  EXPECT_NEAR(values_of(record, "ttft_s")[1], 0.03, 1e-12);
+  EXPECT_NEAR(values_of(record, "tpot_s")[0], 0.02, 1e-12);
+  EXPECT_TRUE(std::isnan(values_of(record, "tpot_s")[1]));  // one token has no pace
+  EXPECT_THAT(values_of(record, "itl_s"), ElementsAre(testing::DoubleNear(0.01, 1e-12), testing::DoubleNear(0.03, 1e-12)));
+  EXPECT_NEAR(values_of(record, "output_tokens_per_s")[0], 4 / 0.06, 1e-9);
+  EXPECT_NEAR(values_of(record, "requests_per_s")[0], 2 / 0.06, 1e-9);
+  EXPECT_NEAR(values_of(record, "prefill_tokens_per_s")[0], 4 / 0.02, 1e-9);   // the mixed step counts for neither
+  EXPECT_NEAR(values_of(record, "decode_tokens_per_s")[0], 2 / 0.02, 1e-9);
+  EXPECT_NEAR(values_of(record, "decode_bytes_per_s")[0], 230 / 0.02, 1e-6);
+  EXPECT_NEAR(values_of(record, "mbu_measured")[0], 230 / 0.02 / 1e5, 1e-9);
+  EXPECT_THAT(values_of(record, "token_id"), ElementsAre(5, 6, 9, 7));
+}
+
+TEST(RequestMetrics, AnImpossibleBandwidthIsAnError) {
+  ledger::LedgerSet ledgers;
+  const Clock clock;
+  Recorder recorder(kMetrics, ledgers, clock);
+  EXPECT_THROW(record_log(made_up_log(), {0, 8000, false}, recorder), Error);
+}
+
+}  // namespace
+}  // namespace sparkmpi::kernels::inference

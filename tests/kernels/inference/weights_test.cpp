@@ -1,0 +1,84 @@
+#include "kernels/inference/weights.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/error.hpp"
+#include "kernels/inference/host/host_engine.hpp"
+#include "kernels/inference/synthetic.hpp"
+#include "kernels/inference/verification.hpp"
+
+namespace sparkmpi::kernels::inference {
+namespace {
+
+const std::string kFixtures = std::string(SPARKMPI_FIXTURES) + "/hf/";
+
+TEST(Synthetic, TheNumbersNeverChange) {
+  const SyntheticTensor tensor(1, "model.layers.0.mlp.down_proj.weight", 1536, 1.0);
+  std::uint64_t sum = 0;
+  for (std::uint64_t i = 0; i < 1000; ++i) sum = sum * 31 + tensor.element(i);
+  EXPECT_EQ(sum, 1010314559811846760ULL);  // from the same definition, computed in Python
+}
+
+TEST(Weights, ThreadsAndSeeds) {
+  const ModelConfig config = read_model_config(kFixtures + "qwen2-bias-tied");
+  host::ThreadTeam one({0}), three({0, 0, 0});
+  const std::uint64_t hash = Weights::synthetic(config, 1, one).hash();
+  EXPECT_EQ(Weights::synthetic(config, 1, three).hash(), hash);
+  EXPECT_NE(Weights::synthetic(config, 2, one).hash(), hash);
+  EXPECT_EQ(Weights::load(config, kFixtures + "qwen2-bias-tied", three).hash(), Weights::load(config, kFixtures + "qwen2-bias-tied", one).hash());
+}
+
+TEST(Weights, AShapeThatIsNotTheConfigurationsIsSaid) {
+  ModelConfig config = read_model_config(kFixtures + "llama-gqa-tied");
+  config.intermediate += 1;
+  host::ThreadTeam team({0});
+  try {
+    Weights::load(config, kFixtures + "llama-gqa-tied", team);
+    ADD_FAILURE();
+  } catch (const UsageError& error) {
+    EXPECT_NE(std::string(error.what()).find("mlp"), std::string::npos) << error.what();
+  }
+}
+
+TEST(Weights, AStepReadsAllButTheUntiedInputEmbedding) {
+  host::ThreadTeam team({0});
+  for (const char* name : {"qwen2-bias-tied", "qwen2-bias-untied"}) {
+    const ModelConfig config = read_model_config(kFixtures + name);
+    const Weights weights = Weights::load(config, kFixtures + name, team);
+    EXPECT_GE(weights.bytes_read_per_step(), 2 * config.parameters_read_per_step()) << name;
+    EXPECT_LE(weights.bytes_read_per_step(), 3 * config.parameters_read_per_step()) << name;  // rows padded to 32, norms in single
+  }
+}
+
+TEST(Engine, PrefillAndDecodeAgreeOnEveryInstructionSet) {
+  host::ThreadTeam team({0, 0});
+  for (const char* name : {"llama-rope3", "mistral-window-sharded", "qwen2-bias-untied"}) {
+    const Weights weights = Weights::load(read_model_config(kFixtures + name), kFixtures + name, team);
+    for (const host::Simd simd : {host::Simd::portable, host::Simd::avx2, host::Simd::avx512, host::Simd::avx512_bf16, host::Simd::sve}) {
+      if (!host::supported(simd)) continue;
+      const auto engine = make_host_engine(weights, team, {4, 16, simd});
+      EXPECT_LT(verify_engine(*engine, 3), 0.05) << name << ' ' << host::to_string(simd);
+      EXPECT_EQ(engine->kv().free_blocks(), 4);
+    }
+  }
+}
+
+TEST(Engine, StepBytesAreWeightsAndTheKvThatIsSeen) {
+  host::ThreadTeam team({0});
+  const ModelConfig config = read_model_config(kFixtures + "llama-gqa-tied");
+  const Weights weights = Weights::load(config, kFixtures + "llama-gqa-tied", team);
+  const auto engine = make_host_engine(weights, team, {4, 16});
+  const int sequence = engine->kv().open();
+  ASSERT_TRUE(engine->kv().reserve(sequence, 20));
+  const std::vector<std::int32_t> tokens(10, 1);
+  const SequenceSlice slice{sequence, tokens};
+  EXPECT_EQ(engine->step_bytes({&slice, 1}).kv, 10 * config.kv_bytes_per_token());
+  std::int32_t next = 0;
+  engine->step({&slice, 1}, {&next, 1});
+  const SequenceSlice one{sequence, {tokens.data(), 1}};
+  EXPECT_EQ(engine->step_bytes({&one, 1}).kv, 11 * config.kv_bytes_per_token());
+  EXPECT_EQ(engine->step_bytes({&one, 1}).weights, weights.bytes_read_per_step());
+}
+
+}  // namespace
+}  // namespace sparkmpi::kernels::inference
