@@ -1,0 +1,55 @@
+"""Starting sparkmpi as a user does, and reading what it left."""
+
+import os
+import subprocess
+import sys
+
+import h5py
+
+
+def command(program, ranks, arguments, mpirun_options=()):
+    """mpirun with what a test machine needs: more ranks than cores, ten seconds to commit after a signal."""
+    return ["mpirun", "--oversubscribe", "--mca", "odls_base_sigkill_timeout", "10", *mpirun_options, "-np", str(ranks), os.path.abspath(program),
+            *map(str, arguments)]
+
+
+def environment(**changes):
+    """The caller's, without what would change a result, and with Open MPI told that root is meant."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("OMPI_MCA", "SPARKMPI_MODEL"))}
+    if os.geteuid() == 0:
+        variables |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    return variables | {name: str(value) for name, value in changes.items()}
+
+
+def run(program, ranks, arguments, cwd, **options):
+    return subprocess.run(command(program, ranks, arguments), cwd=cwd, env=environment(), capture_output=True, text=True, timeout=300,
+                          **options)
+
+
+def run_alone(program, arguments, cwd):
+    """Without mpirun, as `sparkmpi show` and single-rank runs are started."""
+    return subprocess.run([os.path.abspath(program), *map(str, arguments)], cwd=cwd, env=environment(), capture_output=True, text=True, timeout=300)
+
+
+def kernels_in(path):
+    """{group name: complete} of a result file."""
+    with h5py.File(path) as file:
+        return {name: bool(group.attrs["complete"]) for name, group in file["kernels"].items()}
+
+
+class Checks:
+    """Collects what is wrong, so that one run tells all of it."""
+
+    def __init__(self):
+        self.failures = []
+        self.count = 0
+
+    def expect(self, condition, message):
+        self.count += 1
+        if not condition:
+            self.failures.append(message)
+            print(f"FAILED: {message}")
+
+    def finish(self):
+        print(f"{self.count} checks, {len(self.failures)} failed")
+        sys.exit(1 if self.failures else 0)
