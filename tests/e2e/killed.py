@@ -69,8 +69,8 @@ def main():
             except ProcessLookupError:
                 what += " (too late)"
             process.wait(timeout=60)
-            # When mpirun dies, its ranks notice a moment later.
-            deadline = time.monotonic() + 20
+            # Ranks whose mpirun died may go on to their end, and commit until then.
+            deadline = time.monotonic() + 3
             while any(Path(f"/proc/{pid}").exists() for pid in ranks) and time.monotonic() < deadline:
                 time.sleep(0.05)
             for pid in ranks:

@@ -26,7 +26,8 @@ def main():
                      ["stream", "--footprint", "16K", "--operation", "read", "-r", "10", "--verbose", "-o", output], scratch)
         checks.expect(result.returncode == 0, f"exit {result.returncode}: {result.stderr[-2000:]}")
         with h5py.File(output) as file:
-            checks.expect(file["kernels/0000_stream/read_bytes_per_s"].shape == (arguments.ranks, 10), "not every rank's samples are there")
+            checks.expect(min(file["kernels/0000_stream/read_bytes_per_s"].shape) >= 10 and
+                          file["kernels/0000_stream/read_bytes_per_s"].shape[0] == arguments.ranks, "not every rank's samples are there")
             checks.expect(sorted(file["ranks/local_rank"][:]) == list(range(arguments.ranks)), "local ranks are not 0 … N-1")
         gather, commit = map(float, re.search(r"gather ([\d.]+) ms, commit ([\d.]+) ms", result.stderr).groups())
         print(f"{arguments.ranks} ranks: gather {gather:.0f} ms, commit {commit:.0f} ms, {(gather + commit) / arguments.ranks:.2f} ms a rank, "
