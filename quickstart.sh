@@ -28,6 +28,7 @@ allow_mpi_as_root
 output=()
 case " $* " in *" -o "* | *" --output"* | *" -h "* | *" --help "*) ;; *) output=(-o "sparkmpi-quickstart-$(date +%Y%m%dT%H%M%S).h5") ;; esac
 # --oversubscribe: a machine with fewer cores than ranks still runs, and the file records the binding.
-# odls_base_sigkill_timeout: after Ctrl-C ranks get 10 s, not 1, to commit what they have measured.
-exec mpirun --oversubscribe --mca odls_base_sigkill_timeout 10 -np "$ranks" \
+# odls_base_sigkill_timeout: Open MPI 4 waits so long before it passes Ctrl-C on to the ranks, and again before it kills them:
+# time to commit what they have measured.
+exec mpirun --oversubscribe --mca odls_base_sigkill_timeout 4 -np "$ranks" \
   build/default/bin/sparkmpi "$@" "${output[@]}"

@@ -8,8 +8,8 @@ import h5py
 
 
 def command(program, ranks, arguments, mpirun_options=()):
-    """mpirun with what a test machine needs: more ranks than cores, ten seconds to commit after a signal."""
-    return ["mpirun", "--oversubscribe", "--mca", "odls_base_sigkill_timeout", "10", *mpirun_options, "-np", str(ranks), os.path.abspath(program),
+    """mpirun with what a test machine needs: more ranks than cores, four seconds to commit after a signal."""
+    return ["mpirun", "--oversubscribe", "--mca", "odls_base_sigkill_timeout", "4", *mpirun_options, "-np", str(ranks), os.path.abspath(program),
             *map(str, arguments)]
 
 
