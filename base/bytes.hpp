@@ -7,8 +7,10 @@
 
 namespace sparkmpi {
 
-/// Parses "4096", "512M", "1.5GiB", "64k" (case-insensitive; K, M, G, T are powers of 1024, with or without "B" or "iB").
-/// @param what names the option or field for the message. Throws UsageError on anything else, on negative values
+/// Parses "4096", "512M", "1.5GiB", "64k" (case-insensitive; K, M, G, T are powers of 1024, with or without
+/// "B" or "iB").
+/// @param what names the option or field for the message. Throws UsageError on anything else, on negative
+/// values
 ///        and on values of 2^63 or more.
 std::uint64_t parse_bytes(std::string_view text, std::string_view what);
 

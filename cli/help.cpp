@@ -13,11 +13,12 @@ std::string general_help() {
   std::string text = fmt::format(
       "sparkmpi {}: memory and LLM inference benchmarks on every rank, in one HDF5 file\n\n"
       "  mpirun -np N sparkmpi [run] [KERNEL...] [options]   measure; without a kernel: the default suite\n"
-      "  sparkmpi list kernels|models|metrics|ledgers|environments\n"
+      "  sparkmpi list kernels|models|metrics|ledgers|devices|environments\n"
       "  sparkmpi show FILE                                  summary of a result file\n\n"
       "Kernels (sparkmpi KERNEL --help for its options):\n",
       version());
-  for (const kernels::KernelInfo& kernel : kernels::registry()) text += fmt::format("  {:<10} {}\n", kernel.name, kernel.summary);
+  for (const kernels::KernelInfo& kernel : kernels::registry())
+    text += fmt::format("  {:<10} {}\n", kernel.name, kernel.summary);
   text +=
       "\nExamples:\n"
       "  mpirun -np 2 sparkmpi\n"
@@ -26,7 +27,8 @@ std::string general_help() {
   return text;
 }
 
-std::string command_help(std::string_view usage, std::string_view summary, const boost::program_options::options_description& options,
+std::string command_help(std::string_view usage, std::string_view summary,
+                         const boost::program_options::options_description& options,
                          std::string_view example) {
   std::ostringstream out;
   out << "Usage: " << usage << "\n\n" << summary << "\n\n" << options << "\nExample: " << example << "\n";

@@ -11,9 +11,11 @@
 #include "cli/help.hpp"
 #include "cli/output_format.hpp"
 #include "cli/parse_options.hpp"
+#include "kernels/device/cuda_module.hpp"
 #include "kernels/inference/model_catalog.hpp"
 #include "kernels/registry.hpp"
 #include "ledger/environment.hpp"
+#include "mpi/binding.hpp"
 #include "results/quantity.hpp"
 
 namespace sparkmpi::cli {
@@ -24,7 +26,8 @@ namespace po = boost::program_options;
 Rows kernels_table() {
   Rows rows{{"kernel", "headline", "summary"}, {}};
   for (const kernels::KernelInfo& kernel : kernels::registry())
-    rows.rows.push_back({std::string(kernel.name), std::string(kernel.headline), std::string(kernel.summary)});
+    rows.rows.push_back(
+        {std::string(kernel.name), std::string(kernel.headline), std::string(kernel.summary)});
   return rows;
 }
 
@@ -35,8 +38,8 @@ Rows metrics_table() {
   for (const kernels::KernelInfo& kernel : kernels::registry()) {
     for (const results::MetricInfo& metric : kernel.metrics) {
       rows.rows.push_back({std::string(kernel.name), std::string(metric.name), std::string(metric.unit),
-                           kBetter.at(static_cast<std::size_t>(metric.better)), kOrigin.at(static_cast<std::size_t>(metric.origin)),
-                           std::string(metric.meaning)});
+                           kBetter.at(static_cast<std::size_t>(metric.better)),
+                           kOrigin.at(static_cast<std::size_t>(metric.origin)), std::string(metric.meaning)});
     }
   }
   return rows;
@@ -46,9 +49,10 @@ Rows models_table() {
   Rows rows{{"model", "family", "layers", "hidden", "heads/kv", "vocab", "bf16", "kv_per_token"}, {}};
   for (const auto& entry : kernels::inference::model_catalog()) {
     const auto config = kernels::inference::parse_model_config(entry.config, entry.name);
-    rows.rows.push_back({std::string(entry.name), std::string(to_string(config.family)), fmt::format("{}", config.layers),
-                         fmt::format("{}", config.hidden), fmt::format("{}/{}", config.heads, config.kv_heads),
-                         fmt::format("{}", config.vocab), fmt::format("{:.2f} GB", 2e-9 * static_cast<double>(config.parameters())),
+    rows.rows.push_back({std::string(entry.name), std::string(to_string(config.family)),
+                         fmt::format("{}", config.layers), fmt::format("{}", config.hidden),
+                         fmt::format("{}/{}", config.heads, config.kv_heads), fmt::format("{}", config.vocab),
+                         fmt::format("{:.2f} GB", 2e-9 * static_cast<double>(config.parameters())),
                          format_bytes(static_cast<double>(config.kv_bytes_per_token()))});
   }
   return rows;
@@ -58,7 +62,25 @@ Rows ledgers_table() {
   Rows rows{{"ledger", "now", "unit", "answer"}, {}};
   ledger::LedgerSet ledgers = ledger::standard_ledgers();
   for (const ledger::Reading& reading : ledgers.read())
-    rows.rows.push_back({reading.name, results::format_quantity(reading.value, reading.unit), reading.unit, std::string(to_string(reading.answer))});
+    rows.rows.push_back({reading.name, results::format_quantity(reading.value, reading.unit), reading.unit,
+                         std::string(to_string(reading.answer))});
+  return rows;
+}
+
+Rows devices_table() {
+  Rows rows{{"device", "name", "memory model", "memory", "free", "numa node", "uuid"}, {}};
+  const auto bytes = [](std::uint64_t value) { return format_bytes(static_cast<double>(value)); };
+  const kernels::CudaModule cuda;
+  for (const kernels::Device& device : cuda.devices()) {
+    const kernels::CudaModule::Memory memory = cuda.memory(device.ordinal);
+    rows.rows.push_back({device.id, device.name, std::string(to_string(device.memory_model)),
+                         bytes(memory.total), bytes(memory.free), fmt::format("{}", device.numa_node),
+                         device.uuid});
+  }
+  if (cuda.devices().empty()) fmt::print(stderr, "sparkmpi: no GPU: {}\n", cuda.reason());
+  const kernels::Device host = mpi::host_device();
+  rows.rows.push_back({host.id, host.name, std::string(to_string(host.memory_model)),
+                       bytes(host.memory_bytes), "", "", host.uuid});
   return rows;
 }
 
@@ -77,7 +99,8 @@ Rows environments_table() {
       {"bwrap", "bubblewrap as the parent"},
       {"container", "another mount or PID namespace than init's, of unknown make"},
   }};
-  for (const auto& [name, how] : kKnown) rows.rows.push_back({name, here.name == name ? "yes: " + here.evidence : "", how});
+  for (const auto& [name, how] : kKnown)
+    rows.rows.push_back({name, here.name == name ? "yes: " + here.evidence : "", how});
   return rows;
 }
 
@@ -89,17 +112,22 @@ int list_command(const std::vector<std::string>& arguments) {
       "format", po::value<std::string>()->default_value("table")->value_name("F"), "table, csv or json");
   const ParsedOptions parsed = parse_options(arguments, options);
   if (parsed.values.count("help") != 0) {
-    fmt::print("{}", command_help("sparkmpi list kernels|models|metrics|ledgers|environments [--format F]",
-                                  "Explains what there is, one line each.", options, "sparkmpi list metrics --format csv"));
+    fmt::print("{}",
+               command_help("sparkmpi list kernels|models|metrics|ledgers|devices|environments [--format F]",
+                            "Explains what there is, one line each.", options,
+                            "sparkmpi list metrics --format csv"));
     return 0;
   }
-  constexpr std::array<std::pair<std::string_view, Rows (*)()>, 5> kLists = {{{"kernels", kernels_table},
-                                                                              {"models", models_table},
-                                                                              {"metrics", metrics_table},
-                                                                              {"ledgers", ledgers_table},
-                                                                              {"environments", environments_table}}};
+  constexpr std::array<std::pair<std::string_view, Rows (*)()>, 6> kLists = {
+      {{"kernels", kernels_table},
+       {"models", models_table},
+       {"metrics", metrics_table},
+       {"ledgers", ledgers_table},
+       {"environments", environments_table},
+       {"devices", devices_table}}};
   const OutputFormat format = parse_output_format(parsed.values["format"].as<std::string>());
-  if (parsed.words.size() != 1) throw UsageError("list: name one of kernels, models, metrics, ledgers, environments");
+  if (parsed.words.size() != 1)
+    throw UsageError("list: name one of kernels, models, metrics, ledgers, devices, environments");
   std::vector<std::string_view> names;
   for (const auto& [name, table] : kLists) {
     if (name == parsed.words.front()) {
@@ -108,8 +136,9 @@ int list_command(const std::vector<std::string>& arguments) {
     }
     names.push_back(name);
   }
-  throw UsageError(fmt::format("list: there is no list of '{}'{}; kernels, models, metrics, ledgers, environments", parsed.words.front(),
-                               did_you_mean(parsed.words.front(), names)));
+  throw UsageError(fmt::format(
+      "list: there is no list of '{}'{}; kernels, models, metrics, ledgers, devices, environments",
+      parsed.words.front(), did_you_mean(parsed.words.front(), names)));
 }
 
 }  // namespace sparkmpi::cli

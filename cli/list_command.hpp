@@ -1,5 +1,5 @@
 #pragma once
-// `sparkmpi list kernels|models|metrics|ledgers|environments`.
+// `sparkmpi list kernels|models|metrics|ledgers|devices|environments`.
 
 #include <string>
 #include <vector>

@@ -36,7 +36,8 @@ void print_table(std::FILE* out, const Rows& rows) {
   }
   const auto line = [&](const std::vector<std::string>& row) {
     std::string text;
-    for (std::size_t i = 0; i < row.size(); ++i) text += i + 1 == row.size() ? row[i] : fmt::format("{:<{}}  ", row[i], widths[i]);
+    for (std::size_t i = 0; i < row.size(); ++i)
+      text += i + 1 == row.size() ? row[i] : fmt::format("{:<{}}  ", row[i], widths[i]);
     fmt::print(out, "{}\n", text);
   };
   line(rows.header);
@@ -56,7 +57,8 @@ void print_rows(std::FILE* out, const Rows& rows, OutputFormat format) {
   if (format == OutputFormat::table) return print_table(out, rows);
   if (format == OutputFormat::csv) {
     const auto line = [&](const std::vector<std::string>& row) {
-      for (std::size_t i = 0; i < row.size(); ++i) fmt::print(out, "{}{}", i == 0 ? "" : ",", csv_cell(row[i]));
+      for (std::size_t i = 0; i < row.size(); ++i)
+        fmt::print(out, "{}{}", i == 0 ? "" : ",", csv_cell(row[i]));
       fmt::print(out, "\n");
     };
     line(rows.header);

@@ -31,7 +31,8 @@ ParsedOptions parse_options(const std::vector<std::string>& arguments, const po:
     positional.add("words", -1);
     using namespace po::command_line_style;
     const auto style = static_cast<style_t>(unix_style & ~allow_guessing);
-    po::store(po::command_line_parser(arguments).options(all).positional(positional).style(style).run(), parsed.values);
+    po::store(po::command_line_parser(arguments).options(all).positional(positional).style(style).run(),
+              parsed.values);
     po::notify(parsed.values);
   } catch (const po::unknown_option& error) {
     throw UsageError(fmt::format("there is no option '{}' here{}; --help lists them", error.get_option_name(),

@@ -1,5 +1,6 @@
 #pragma once
-// Boost.Program_options with this program's manners: one clear line for a mistake, near names suggested, no guessing.
+// Boost.Program_options with this program's manners: one clear line for a mistake, near names suggested, no
+// guessing.
 
 #include <boost/program_options.hpp>
 #include <string>
@@ -13,6 +14,7 @@ struct ParsedOptions {
 };
 
 /// Throws UsageError.
-ParsedOptions parse_options(const std::vector<std::string>& arguments, const boost::program_options::options_description& known);
+ParsedOptions parse_options(const std::vector<std::string>& arguments,
+                            const boost::program_options::options_description& known);
 
 }  // namespace sparkmpi::cli

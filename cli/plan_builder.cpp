@@ -25,8 +25,10 @@ void require_range(const OptionSpec& option, double value, std::string_view type
   if (value >= option.minimum && value <= option.maximum) return;
   const bool bytes = option.kind == OptionKind::bytes;
   if (value < option.minimum)
-    throw UsageError(fmt::format("--{} {}: at least {} is needed", option.name, typed, written(option.minimum, bytes)));
-  throw UsageError(fmt::format("--{} {}: at most {} is possible", option.name, typed, written(option.maximum, bytes)));
+    throw UsageError(
+        fmt::format("--{} {}: at least {} is needed", option.name, typed, written(option.minimum, bytes)));
+  throw UsageError(
+      fmt::format("--{} {}: at most {} is possible", option.name, typed, written(option.maximum, bytes)));
 }
 
 double parse_real(const OptionSpec& option, std::string_view typed) {
@@ -60,7 +62,8 @@ std::vector<Attribute> values_of(const OptionSpec& option, std::string_view type
         require_range(option, static_cast<double>(value), typed);
         values.emplace_back(value);
       }
-      if (!option.list && values.size() > 1) throw UsageError(fmt::format("--{} {}: takes one value", option.name, typed));
+      if (!option.list && values.size() > 1)
+        throw UsageError(fmt::format("--{} {}: takes one value", option.name, typed));
       return values;
   }
   return values;
@@ -74,11 +77,13 @@ void add_points(const kernels::KernelInfo& kernel, const TypedOptions& typed, ke
     const auto found = typed.find(option.name);
     if (found != typed.end() && found->second.empty())
       throw UsageError(fmt::format("--{} needs a value", option.name));
-    const std::vector<Attribute> values = values_of(option, found == typed.end() ? option.default_value : found->second);
+    const std::vector<Attribute> values =
+        values_of(option, found == typed.end() ? option.default_value : found->second);
     if (values.empty()) continue;
     std::vector<Attributes> product;
     if (points.size() * values.size() > kMostPoints)
-      throw UsageError(fmt::format("{}: the lists make more than {} points; shorten them", kernel.name, kMostPoints));
+      throw UsageError(
+          fmt::format("{}: the lists make more than {} points; shorten them", kernel.name, kMostPoints));
     for (const Attributes& point : points) {
       for (const Attribute& value : values) {
         product.push_back(point);
@@ -88,7 +93,8 @@ void add_points(const kernels::KernelInfo& kernel, const TypedOptions& typed, ke
     points = std::move(product);
   }
   for (Attributes& parameters : points)
-    plan.push_back({&kernel, {static_cast<int>(plan.size()), std::string(kernel.name), std::move(parameters)}});
+    plan.push_back(
+        {&kernel, {static_cast<int>(plan.size()), std::string(kernel.name), std::move(parameters)}});
 }
 
 }  // namespace sparkmpi::cli

@@ -38,13 +38,17 @@ po::options_description run_options() {
   add("help,h", "this text");
   add("output,o", po::value<std::string>()->value_name("FILE"), "result file (default: sparkmpi-TIME.h5)");
   add("force", "overwrite the result file");
-  add("device", po::value<std::string>()->default_value("auto")->value_name("D"), "auto, host, cuda or cuda:K");
+  add("device", po::value<std::string>()->default_value("auto")->value_name("D"),
+      "auto, host, cuda or cuda:K");
   add("allow-sharing", "let two ranks drive one GPU");
   add("bind", po::value<std::string>()->default_value("auto")->value_name("B"),
       "auto: a node's cores are divided between its ranks; inherit: keep the launcher's masks");
-  add("sample-rate", po::value<double>()->default_value(10, "10")->value_name("HZ"), "ledger samples a second; 0: none");
-  add("watchdog", po::value<double>()->default_value(60, "60")->value_name("S"), "name a late rank after so many seconds; 0: never");
-  add("hang-timeout", po::value<double>()->default_value(0, "0")->value_name("S"), "give up on a late rank; 0: never");
+  add("sample-rate", po::value<double>()->default_value(10, "10")->value_name("HZ"),
+      "ledger samples a second; 0: none");
+  add("watchdog", po::value<double>()->default_value(60, "60")->value_name("S"),
+      "name a late rank after so many seconds; 0: never");
+  add("hang-timeout", po::value<double>()->default_value(0, "0")->value_name("S"),
+      "give up on a late rank; 0: never");
   add("quiet,q", "no progress and no summary");
   add("verbose,v", "say what each commit took");
   add("dry-run", "print the points and measure nothing");
@@ -52,7 +56,8 @@ po::options_description run_options() {
 }
 
 std::string spelled(const OptionSpec& option) {
-  return option.short_name == 0 ? std::string(option.name) : fmt::format("{},{}", option.name, option.short_name);
+  return option.short_name == 0 ? std::string(option.name)
+                                : fmt::format("{},{}", option.name, option.short_name);
 }
 
 /// The kernels' options, each name once.
@@ -67,7 +72,8 @@ po::options_description kernel_options(const std::vector<const KernelInfo*>& ker
       if (option.kind == OptionKind::flag) {
         options.add_options()(spelled(option).c_str(), help.c_str());
       } else {
-        options.add_options()(spelled(option).c_str(), po::value<std::string>()->value_name("X"), help.c_str());
+        options.add_options()(spelled(option).c_str(), po::value<std::string>()->value_name("X"),
+                              help.c_str());
       }
     }
   }
@@ -82,17 +88,20 @@ double seconds_option(const po::variables_map& values, const char* name) {
 
 mpi::RunOptions run_options_of(const po::variables_map& values) {
   mpi::RunOptions options;
-  options.output = values.count("output") != 0 ? values["output"].as<std::string>() : fmt::format("sparkmpi-{:%Y%m%dT%H%M%S}.h5", utc_now());
+  options.output = values.count("output") != 0 ? values["output"].as<std::string>()
+                                               : fmt::format("sparkmpi-{:%Y%m%dT%H%M%S}.h5", utc_now());
   if (options.output.empty()) throw UsageError("-o needs a file name");
   options.force = values.count("force") != 0;
   options.binding.device = values["device"].as<std::string>();
   options.binding.allow_sharing = values.count("allow-sharing") != 0;
   const std::string bind = values["bind"].as<std::string>();
-  if (bind != "auto" && bind != "inherit") throw UsageError(fmt::format("--bind: '{}' is neither auto nor inherit", bind));
+  if (bind != "auto" && bind != "inherit")
+    throw UsageError(fmt::format("--bind: '{}' is neither auto nor inherit", bind));
   options.binding.policy = bind == "auto" ? mpi::BindPolicy::divide : mpi::BindPolicy::inherit;
   options.sample_rate_hz = values["sample-rate"].as<double>();
   if (!(options.sample_rate_hz >= 0 && options.sample_rate_hz <= 1000))
-    throw UsageError(fmt::format("--sample-rate {}: give 0 (off) to 1000 samples a second", options.sample_rate_hz));
+    throw UsageError(
+        fmt::format("--sample-rate {}: give 0 (off) to 1000 samples a second", options.sample_rate_hz));
   options.watchdog = {seconds_option(values, "watchdog"), seconds_option(values, "hang-timeout")};
   if (values.count("quiet") != 0) options.verbosity = mpi::Verbosity::quiet;
   if (values.count("verbose") != 0) options.verbosity = mpi::Verbosity::verbose;
@@ -125,7 +134,8 @@ void add_suite(const TypedOptions& typed, kernels::Plan& plan) {
   for (const kernels::SuiteEntry& entry : kernels::default_suite()) {
     const KernelInfo& kernel = kernels::find_kernel(entry.kernel);
     const po::options_description options = kernel_options({&kernel});
-    TypedOptions own = typed_of(parse_options({entry.arguments.begin(), entry.arguments.end()}, options).values, options);
+    TypedOptions own =
+        typed_of(parse_options({entry.arguments.begin(), entry.arguments.end()}, options).values, options);
     for (const auto& [name, text] : typed) own[name] = text;
     add_points(kernel, own, plan);
   }
@@ -133,11 +143,12 @@ void add_suite(const TypedOptions& typed, kernels::Plan& plan) {
 
 std::string help_for(const std::vector<const KernelInfo*>& named, const po::options_description& all) {
   if (named.size() == 1) {
-    return command_help(fmt::format("mpirun -np N sparkmpi {} [options]", named.front()->name), named.front()->summary, all,
-                        named.front()->example);
+    return command_help(fmt::format("mpirun -np N sparkmpi {} [options]", named.front()->name),
+                        named.front()->summary, all, named.front()->example);
   }
   return command_help("mpirun -np N sparkmpi [run] [KERNEL...] [options]",
-                      "Runs kernels on every rank and writes one result file. Lists and ranges (512,2048 or 512-4096*2) make a cross\n"
+                      "Runs kernels on every rank and writes one result file. Lists and ranges (512,2048 or "
+                      "512-4096*2) make a cross\n"
                       "product of points. Without a kernel: the default suite.",
                       all, "mpirun -np 2 sparkmpi run stream inference -p 512,2048 -o run.h5");
 }
@@ -165,7 +176,8 @@ int measure(mpi::World& world, const RunRequest& request, int argc, char** argv)
   if (world.rank() == 0 && request.options.verbosity != mpi::Verbosity::quiet) {
     print_summary(stdout, results::read_result(request.options.output), {});
     std::fflush(stdout);
-    fmt::print(stderr, "\nResult file: {}   (sparkmpi show {})\n", request.options.output.string(), request.options.output.string());
+    fmt::print(stderr, "\nResult file: {}   (sparkmpi show {})\n", request.options.output.string(),
+               request.options.output.string());
   }
   if (outcome.signal != 0) {
     if (world.rank() == 0) fmt::print(stderr, "sparkmpi: interrupted; what was measured is kept\n");
@@ -192,7 +204,8 @@ RunRequest parse_run(const std::vector<std::string>& arguments) {
     return request;
   }
   if (parsed.words.size() > named.size())
-    throw UsageError(fmt::format("'{}' stands behind options; name kernels first", parsed.words[named.size()]));
+    throw UsageError(
+        fmt::format("'{}' stands behind options; name kernels first", parsed.words[named.size()]));
   request.options = run_options_of(parsed.values);
   request.dry_run = parsed.values.count("dry-run") != 0;
   const TypedOptions typed = typed_of(parsed.values, of_kernels);

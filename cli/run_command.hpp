@@ -20,8 +20,8 @@ struct RunRequest {
 /// Throws UsageError.
 RunRequest parse_run(const std::vector<std::string>& arguments);
 
-/// Starts MPI, runs, prints the summary on rank 0. Returns the exit status: 0, 1 when a kernel failed, 128 + signal when
-/// interrupted. @param argc, argv as main() got them.
+/// Starts MPI, runs, prints the summary on rank 0. Returns the exit status: 0, 1 when a kernel failed, 128 +
+/// signal when interrupted. @param argc, argv as main() got them.
 int run_command(int& argc, char**& argv, const std::vector<std::string>& arguments);
 
 }  // namespace sparkmpi::cli

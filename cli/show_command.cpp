@@ -16,17 +16,21 @@ namespace po = boost::program_options;
 
 /// One row a point, metric and rank.
 Rows metric_rows(const results::ResultFile& file) {
-  Rows rows{{"index", "kernel", "parameters", "metric", "unit", "axis", "rank", "host", "samples", "min", "median", "max"}, {}};
+  Rows rows{{"index", "kernel", "parameters", "metric", "unit", "axis", "rank", "host", "samples", "min",
+             "median", "max"},
+            {}};
   const auto exact = [](double value) { return fmt::format("{}", value); };
   for (const results::StoredKernel& kernel : file.kernels) {
     for (const results::MetricSummary& metric : results::summarise_metrics(kernel)) {
       for (std::size_t rank = 0; rank < metric.ranks.size(); ++rank) {
         const results::Spread& spread = metric.ranks[rank];
         const auto host = file.ranks.at(rank).facts.find("host");
-        rows.rows.push_back({fmt::format("{}", kernel.point.index), kernel.point.kernel, parameters_text(kernel.point), metric.metric.name,
-                             metric.metric.unit, metric.axis, fmt::format("{}", rank),
-                             host == file.ranks[rank].facts.end() ? "" : to_string(host->second), fmt::format("{}", spread.count),
-                             exact(spread.minimum), exact(spread.median), exact(spread.maximum)});
+        rows.rows.push_back({fmt::format("{}", kernel.point.index), kernel.point.kernel,
+                             parameters_text(kernel.point), metric.metric.name, metric.metric.unit,
+                             metric.axis, fmt::format("{}", rank),
+                             host == file.ranks[rank].facts.end() ? "" : to_string(host->second),
+                             fmt::format("{}", spread.count), exact(spread.minimum), exact(spread.median),
+                             exact(spread.maximum)});
       }
     }
   }
@@ -45,7 +49,8 @@ int show_command(const std::vector<std::string>& arguments) {
       "table; csv or json: one row for each point, metric and rank");
   const ParsedOptions parsed = parse_options(arguments, options);
   if (parsed.values.count("help") != 0) {
-    fmt::print("{}", command_help("sparkmpi show FILE [options]", "Prints a result file's summary, computed from its raw samples.", options,
+    fmt::print("{}", command_help("sparkmpi show FILE [options]",
+                                  "Prints a result file's summary, computed from its raw samples.", options,
                                   "sparkmpi show run.h5 --per-rank"));
     return 0;
   }

@@ -53,17 +53,22 @@ void print_wrapped(std::FILE* out, std::string_view text, std::string_view inden
 void print_header(std::FILE* out, const results::ResultFile& file) {
   const Attributes& run = file.run.facts;
   print_wrapped(out, text_of(run, "command_line"), "");
-  print_wrapped(out,
-                fmt::format("sparkmpi {}, {}, {} ranks on {} nodes, environment {}", text_of(run, "sparkmpi_version"),
-                            text_of(run, "start_time"), text_of(run, "ranks"), text_of(run, "nodes"), distinct(file.ranks, "environment")),
-                "");
-  fmt::print(out, "\n{:>4}  {:<20} {:>4}  {:<8} {:<12} {}\n", "rank", "host", "node", "device", "cores", "device name");
+  print_wrapped(
+      out,
+      fmt::format("sparkmpi {}, {}, {} ranks on {} nodes, environment {}", text_of(run, "sparkmpi_version"),
+                  text_of(run, "start_time"), text_of(run, "ranks"), text_of(run, "nodes"),
+                  distinct(file.ranks, "environment")),
+      "");
+  fmt::print(out, "\n{:>4}  {:<20} {:>4}  {:<8} {:<12} {}\n", "rank", "host", "node", "device", "cores",
+             "device name");
   for (std::size_t rank = 0; rank < std::min(file.ranks.size(), kMostRankLines); ++rank) {
     const Attributes& facts = file.ranks[rank].facts;
-    fmt::print(out, "{:>4}  {:<20.20} {:>4}  {:<8} {:<12.12} {:.26}\n", rank, text_of(facts, "host"), text_of(facts, "node"),
-               text_of(facts, "device"), text_of(facts, "cpus"), text_of(facts, "device_name"));
+    fmt::print(out, "{:>4}  {:<20.20} {:>4}  {:<8} {:<12.12} {:.26}\n", rank, text_of(facts, "host"),
+               text_of(facts, "node"), text_of(facts, "device"), text_of(facts, "cpus"),
+               text_of(facts, "device_name"));
   }
-  if (file.ranks.size() > kMostRankLines) fmt::print(out, "      and {} more\n", file.ranks.size() - kMostRankLines);
+  if (file.ranks.size() > kMostRankLines)
+    fmt::print(out, "      and {} more\n", file.ranks.size() - kMostRankLines);
 }
 
 /// Facts of the kernel that change what its numbers mean.
@@ -72,29 +77,34 @@ void print_facts(std::FILE* out, const results::StoredKernel& kernel) {
   std::string text;
   for (const char* const name : kShown) {
     const auto found = kernel.ranks.front().facts.find(name);
-    if (found != kernel.ranks.front().facts.end()) text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", name, to_string(found->second));
+    if (found != kernel.ranks.front().facts.end())
+      text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", name, to_string(found->second));
   }
   if (!text.empty()) print_wrapped(out, text, "  ");
 }
 
-void print_spread(std::FILE* out, std::string_view name, const Spread& spread, std::string_view unit, const std::string& last) {
-  fmt::print(out, "  {:<27} {:>10} {:>10} {:>10}  {}\n", name, format_quantity(spread.minimum, unit), format_quantity(spread.median, unit),
-             format_quantity(spread.maximum, unit), last);
+void print_spread(std::FILE* out, std::string_view name, const Spread& spread, std::string_view unit,
+                  const std::string& last) {
+  fmt::print(out, "  {:<27} {:>10} {:>10} {:>10}  {}\n", name, format_quantity(spread.minimum, unit),
+             format_quantity(spread.median, unit), format_quantity(spread.maximum, unit), last);
 }
 
 std::string range_of_medians(const MetricSummary& metric) {
   std::vector<double> medians;
   for (const Spread& rank : metric.ranks) medians.push_back(rank.median);
   const Spread spread = results::spread_of(medians);
-  return fmt::format("{} .. {}", format_quantity(spread.minimum, metric.metric.unit), format_quantity(spread.maximum, metric.metric.unit));
+  return fmt::format("{} .. {}", format_quantity(spread.minimum, metric.metric.unit),
+                     format_quantity(spread.maximum, metric.metric.unit));
 }
 
 void print_metrics(std::FILE* out, const results::StoredKernel& kernel, const SummaryOptions& options) {
-  fmt::print(out, "  {:<27} {:>10} {:>10} {:>10}  {}\n", "metric", "min", "median", "max", kernel.ranks.size() > 1 ? "ranks' medians" : "");
+  fmt::print(out, "  {:<27} {:>10} {:>10} {:>10}  {}\n", "metric", "min", "median", "max",
+             kernel.ranks.size() > 1 ? "ranks' medians" : "");
   for (const MetricSummary& metric : results::summarise_metrics(kernel)) {
     const bool compared = metric.metric.better != results::Better::neither || metric.axis == "setup";
     if (!compared && !options.all) continue;
-    print_spread(out, metric.metric.name, metric.pooled, metric.metric.unit, metric.ranks.size() > 1 ? range_of_medians(metric) : "");
+    print_spread(out, metric.metric.name, metric.pooled, metric.metric.unit,
+                 metric.ranks.size() > 1 ? range_of_medians(metric) : "");
     if (!options.per_rank) continue;
     for (std::size_t rank = 0; rank < metric.ranks.size(); ++rank)
       print_spread(out, fmt::format("  rank {}", rank), metric.ranks[rank], metric.metric.unit,
@@ -108,14 +118,16 @@ bool counts_what_is_left(std::string_view name) {
 }
 
 void print_ledgers(std::FILE* out, const results::StoredKernel& kernel, const SummaryOptions& options) {
-  constexpr std::array kShown = {"meminfo.MemFree", "meminfo.MemAvailable", "meminfo.Cached", "cgroup.current", "cgroup.stat.anon",
-                                 "cgroup.stat.file", "status.VmRSS", "smaps_rollup.Pss", "nvml.device_used", "cuda.used"};
+  constexpr std::array kShown = {
+      "meminfo.MemFree",  "meminfo.MemAvailable", "meminfo.Cached",   "cgroup.current",   "cgroup.stat.anon",
+      "cgroup.stat.file", "status.VmRSS",         "smaps_rollup.Pss", "nvml.device_used", "cuda.used"};
   fmt::print(out, "  {:<27} {:>10} {:>10} {:>10}\n", "ledger (rank 0)", "before", "peak", "after");
   for (const LedgerSummary& ledger : results::summarise_ledgers(kernel, 0)) {
     if (!options.all && std::ranges::find(kShown, ledger.name) == kShown.end()) continue;
     const double peak = counts_what_is_left(ledger.name) ? ledger.lowest : ledger.highest;
-    fmt::print(out, "  {:<27} {:>10} {:>10} {:>10}\n", ledger.name, format_quantity(ledger.before, ledger.unit),
-               format_quantity(peak, ledger.unit), format_quantity(ledger.after, ledger.unit));
+    fmt::print(out, "  {:<27} {:>10} {:>10} {:>10}\n", ledger.name,
+               format_quantity(ledger.before, ledger.unit), format_quantity(peak, ledger.unit),
+               format_quantity(ledger.after, ledger.unit));
   }
 }
 
@@ -123,7 +135,9 @@ void print_outcome(std::FILE* out, const results::StoredKernel& kernel) {
   for (std::size_t rank = 0; rank < kernel.ranks.size(); ++rank) {
     const results::Outcome& outcome = kernel.ranks[rank].outcome;
     if (outcome.complete) continue;
-    print_wrapped(out, fmt::format("INCOMPLETE on rank {}: {}{}{}", rank, outcome.stop_reason, outcome.error.empty() ? "" : ": ", outcome.error),
+    print_wrapped(out,
+                  fmt::format("INCOMPLETE on rank {}: {}{}{}", rank, outcome.stop_reason,
+                              outcome.error.empty() ? "" : ": ", outcome.error),
                   "  ");
   }
 }
@@ -132,7 +146,8 @@ void print_outcome(std::FILE* out, const results::StoredKernel& kernel) {
 
 std::string parameters_text(const results::Point& point) {
   std::string text;
-  for (const auto& [name, value] : point.parameters) text += fmt::format("{}{}={}", text.empty() ? "" : " ", name, to_string(value));
+  for (const auto& [name, value] : point.parameters)
+    text += fmt::format("{}{}={}", text.empty() ? "" : " ", name, to_string(value));
   return text;
 }
 

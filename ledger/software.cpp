@@ -30,7 +30,8 @@ std::string loaded_libraries() {
   std::set<std::string> names;
   dl_iterate_phdr(
       [](dl_phdr_info* info, std::size_t, void* into) {
-        if (info->dlpi_name != nullptr && *info->dlpi_name != '\0') static_cast<std::set<std::string>*>(into)->insert(info->dlpi_name);
+        if (info->dlpi_name != nullptr && *info->dlpi_name != '\0')
+          static_cast<std::set<std::string>*>(into)->insert(info->dlpi_name);
         return 0;
       },
       &names);
@@ -50,7 +51,8 @@ Attributes software_facts(const FileRoot& root) {
     facts["architecture"] = std::string(system.machine);
   }
   facts["libc"] = std::string("glibc ") + gnu_get_libc_version();
-  if (const std::string driver = first_line(root / "proc/driver/nvidia/version"); !driver.empty()) facts["nvidia_driver"] = driver;
+  if (const std::string driver = first_line(root / "proc/driver/nvidia/version"); !driver.empty())
+    facts["nvidia_driver"] = driver;
   facts["loaded_libraries"] = loaded_libraries();
   return facts;
 }

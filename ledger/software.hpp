@@ -1,13 +1,14 @@
 #pragma once
-// What runs underneath: operating system, kernel, C library, and the shared libraries this process has really loaded.
+// What runs underneath: operating system, kernel, C library, and the shared libraries this process has really
+// loaded.
 
 #include "base/attributes.hpp"
 #include "ledger/ledger.hpp"
 
 namespace sparkmpi::ledger {
 
-/// Facts: os, kernel_release, architecture, libc, nvidia_driver (from the driver's own /proc file, where there is one),
-/// loaded_libraries ("path" lines, sorted; the loader's word, not the linker's).
+/// Facts: os, kernel_release, architecture, libc, nvidia_driver (from the driver's own /proc file, where
+/// there is one), loaded_libraries ("path" lines, sorted; the loader's word, not the linker's).
 Attributes software_facts(const FileRoot& root = {});
 
 }  // namespace sparkmpi::ledger

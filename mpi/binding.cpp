@@ -124,15 +124,6 @@ std::string cpu_model() {
   return first_line("/proc/device-tree/model");
 }
 
-kernels::Device host_device() {
-  kernels::Device host;
-  host.name = cpu_model();
-  host.uuid = first_line("/proc/sys/kernel/random/boot_id");
-  host.memory_bytes =
-      static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-  return host;
-}
-
 void refuse_shared_gpu(World& world, const kernels::Device& device) {
   const std::string mine = device.kind == kernels::DeviceKind::cuda ? device.uuid : "";
   const auto* const bytes = reinterpret_cast<const std::uint8_t*>(mine.data());
@@ -150,6 +141,15 @@ void refuse_shared_gpu(World& world, const kernels::Device& device) {
 }
 
 }  // namespace
+
+kernels::Device host_device() {
+  kernels::Device host;
+  host.name = cpu_model();
+  host.uuid = first_line("/proc/sys/kernel/random/boot_id");
+  host.memory_bytes =
+      static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  return host;
+}
 
 kernels::Device choose_device(const BindingOptions& options, std::span<const kernels::Device> gpus,
                               const kernels::Device& host, int local_rank) {

@@ -39,6 +39,9 @@ Attributes binding_facts(const kernels::Placement& placement);
 kernels::Device choose_device(const BindingOptions& options, std::span<const kernels::Device> gpus,
                               const kernels::Device& host, int local_rank);
 
+/// The host as a device.
+kernels::Device host_device();
+
 /// "0-3,8" for {0,1,2,3,8}.
 std::string format_cpu_list(std::span<const int> cpus);
 

@@ -86,7 +86,8 @@ PhaseResult PhaseBarrier::arrive(const PhaseArrival& arrival, Interruption& inte
   mine.failed = arrival.failed ? 1 : 0;
   mine.end = arrival.end ? 1 : 0;
   mine.signal = interruption.signal();
-  std::copy_n(arrival.phase.begin(), std::min(arrival.phase.size(), mine.phase.size() - 1), mine.phase.begin());
+  std::copy_n(arrival.phase.begin(), std::min(arrival.phase.size(), mine.phase.size() - 1),
+              mine.phase.begin());
   const PhaseResult result = rank_ == 0 ? collect(mine) : report_and_wait(mine);
   if (result.signal != 0) interruption.request(result.signal);
   return result;
@@ -133,7 +134,8 @@ PhaseResult PhaseBarrier::collect(const Message& mine) {
     (arrival.end != 0 ? anyone_at_end : anyone_inside) = true;
   }
   result.ended = anyone_at_end && anyone_inside;
-  // Ranks that failed or were interrupted come to the end early: others then meet them at another name, and that is no bug.
+  // Ranks that failed or were interrupted come to the end early: others then meet them at another name, and
+  // that is no bug.
   const bool early = result.failed_rank >= 0 || result.signal != 0;
   int mismatch = -1;
   for (std::size_t rank = 0; rank < ranks && !early; ++rank) {
@@ -142,7 +144,8 @@ PhaseResult PhaseBarrier::collect(const Message& mine) {
       mismatch = static_cast<int>(rank);
     }
   }
-  const Answer answer = {result.all_agree ? 1 : 0, result.ended ? 1 : 0, result.signal, result.failed_rank, mismatch};
+  const Answer answer = {result.all_agree ? 1 : 0, result.ended ? 1 : 0, result.signal, result.failed_rank,
+                         mismatch};
   for (int rank = 1; rank < size_; ++rank) {
     check(MPI_Send(answer.data(), kAnswerFields, MPI_INT, rank, kReleaseTag, communicator_), "MPI_Send");
   }
@@ -157,7 +160,8 @@ PhaseResult PhaseBarrier::collect(const Message& mine) {
 PhaseResult PhaseBarrier::report_and_wait(const Message& mine) {
   Answer answer{};
   std::array<MPI_Request, 2> requests{};
-  check(MPI_Irecv(answer.data(), kAnswerFields, MPI_INT, 0, kReleaseTag, communicator_, requests.data()), "MPI_Irecv");
+  check(MPI_Irecv(answer.data(), kAnswerFields, MPI_INT, 0, kReleaseTag, communicator_, requests.data()),
+        "MPI_Irecv");
   check(MPI_Isend(&mine, sizeof mine, MPI_BYTE, 0, kArrivalTag, communicator_, &requests[1]), "MPI_Isend");
   // Rank 0 names whoever is late; when nobody has been released for much longer, rank 0 itself may be the
   // one.

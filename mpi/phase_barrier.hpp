@@ -17,13 +17,14 @@ namespace sparkmpi::mpi {
 /// What all ranks together said at a phase.
 struct PhaseResult {
   bool all_agree = true;  ///< every rank voted true
-  bool ended = false;     ///< some rank has come to the section's end while others were inside: it is over for all
-  int signal = 0;         ///< that asked some rank to stop, 0: none
-  int failed_rank = -1;   ///< lowest rank whose kernel failed, -1: none
+  bool ended =
+      false;       ///< some rank has come to the section's end while others were inside: it is over for all
+  int signal = 0;  ///< that asked some rank to stop, 0: none
+  int failed_rank = -1;  ///< lowest rank whose kernel failed, -1: none
 };
 
-/// What a rank says when it comes to a phase. A section is a kernel's run or a step of the runner; a rank that
-/// fails or is interrupted inside comes to its end early.
+/// What a rank says when it comes to a phase. A section is a kernel's run or a step of the runner; a rank
+/// that fails or is interrupted inside comes to its end early.
 struct PhaseArrival {
   std::string_view phase;  ///< at most 95 characters count
   bool vote = true;        ///< see PhaseResult::all_agree
@@ -31,7 +32,8 @@ struct PhaseArrival {
   bool failed = false;     ///< this rank's kernel threw
 };
 
-/// A rank did not come within the patience that was given: the ranks are out of step, and only the end is left.
+/// A rank did not come within the patience that was given: the ranks are out of step, and only the end is
+/// left.
 class WatchdogExpired : public Error {
  public:
   using Error::Error;
@@ -51,8 +53,8 @@ class PhaseBarrier {
   /// every rank.
   PhaseBarrier(MPI_Comm communicator, WatchdogOptions watchdog, std::function<std::string(int)> describe);
 
-  /// Waits for all ranks. @param interruption forwarded: a requested stop becomes everybody's. Throws Error when
-  /// ranks come to different phases of a section (a bug), and WatchdogExpired.
+  /// Waits for all ranks. @param interruption forwarded: a requested stop becomes everybody's. Throws Error
+  /// when ranks come to different phases of a section (a bug), and WatchdogExpired.
   PhaseResult arrive(const PhaseArrival& arrival, Interruption& interruption);
 
   void set_watchdog(WatchdogOptions watchdog) { watchdog_ = watchdog; }

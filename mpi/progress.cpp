@@ -44,8 +44,8 @@ void Progress::update(double done, std::string_view text) {
   const auto now = SteadyClock::now();
   if (now - shown_ < kRenewal) return;
   shown_ = now;
-  std::string line = fmt::format("[{}/{}] {}  {:3.0f} %{}{}{}", index_ + 1, points_, title_, 100 * done, text.empty() ? "" : "  ",
-                                 text, remaining(done));
+  std::string line = fmt::format("[{}/{}] {}  {:3.0f} %{}{}{}", index_ + 1, points_, title_, 100 * done,
+                                 text.empty() ? "" : "  ", text, remaining(done));
   line.resize(std::min(line.size(), terminal_width(out_) - 1));
   fmt::print(out_, "\r\x1b[K{}", line);
   std::fflush(out_);

@@ -1,5 +1,6 @@
 #pragma once
-// How far a run is, for the person who waits: one line that renews itself on a terminal, plain lines elsewhere.
+// How far a run is, for the person who waits: one line that renews itself on a terminal, plain lines
+// elsewhere.
 
 #include <chrono>
 #include <cstdio>

@@ -7,6 +7,8 @@
 #include <optional>
 
 #include "base/clock.hpp"
+#include "base/error.hpp"
+#include "kernels/device/cuda_module.hpp"
 #include "ledger/environment.hpp"
 #include "ledger/sampler.hpp"
 #include "ledger/software.hpp"
@@ -60,7 +62,8 @@ class Runner {
         options_(options),
         ledgers_(ledger::standard_ledgers()),
         sampled_(ledger::standard_ledgers()),
-        progress_(stderr, world.rank() == 0 ? options.verbosity : Verbosity::quiet, static_cast<int>(plan.size())) {
+        progress_(stderr, world.rank() == 0 ? options.verbosity : Verbosity::quiet,
+                  static_cast<int>(plan.size())) {
     world_.set_watchdog(options.watchdog);
   }
 
@@ -74,10 +77,9 @@ class Runner {
       ++outcome.points_done;
       outcome.signal = world_.interruption().signal();
       if (!complete && outcome.signal == 0) ++outcome.points_failed;
-      progress_.finish(complete              ? "ok"
-                       : outcome.signal != 0 ? "interrupted"
-                                             : std::string_view("failed"));
-      if (world_.rank() == 0 && !failure_.empty()) fmt::print(stderr, "sparkmpi: {}: {}\n", planned.point.kernel, failure_);
+      progress_.finish(complete ? "ok" : outcome.signal != 0 ? "interrupted" : std::string_view("failed"));
+      if (world_.rank() == 0 && !failure_.empty())
+        fmt::print(stderr, "sparkmpi: {}: {}\n", planned.point.kernel, failure_);
       if (outcome.signal != 0) break;
     }
     return outcome;
@@ -86,7 +88,13 @@ class Runner {
  private:
   /// Everything that can be refused is refused here, before anything is measured.
   void prepare(results::RunInfo info) {
-    world_.together("bind ranks", [&] { placement_ = bind_rank(world_, options_.binding, {}); });
+    world_.together("bind ranks", [&] {
+      placement_ = placement_ = bind_rank(world_, options_.binding, kernels::CudaModule().devices());
+      if (placement_->device.kind == kernels::DeviceKind::cuda)
+        throw UsageError(
+            fmt::format("--device {}: the kernels of this version run on the host; use --device host",
+                        placement_->device.id));
+    });
     world_.together("check parameters", [&] {
       for (const PlannedPoint& planned : plan_)
         planned.kernel->make()->check(kernels::Parameters(planned.point.parameters), *placement_);
@@ -166,7 +174,8 @@ class Runner {
       for (const auto& bytes : all) records.push_back(results::decode_record(bytes));
       for (std::size_t rank = 0; rank < records.size() && failure_.empty(); ++rank) {
         if (!records[rank].outcome.error.empty())
-          failure_ = fmt::format("{}: {}", world_.describe(static_cast<int>(rank)), records[rank].outcome.error);
+          failure_ =
+              fmt::format("{}: {}", world_.describe(static_cast<int>(rank)), records[rank].outcome.error);
       }
       writer_->commit(planned.point, planned.kernel->metrics, records);
     });
@@ -190,7 +199,8 @@ class Runner {
 
 }  // namespace
 
-RunOutcome run_plan(World& world, const kernels::Plan& plan, const RunOptions& options, results::RunInfo run) {
+RunOutcome run_plan(World& world, const kernels::Plan& plan, const RunOptions& options,
+                    results::RunInfo run) {
   const SignalHandlers handlers(world.interruption());
   return Runner(world, plan, options).run(std::move(run));
 }

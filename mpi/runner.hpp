@@ -27,9 +27,10 @@ struct RunOutcome {
   int signal = 0;  ///< that ended it, 0: none
 };
 
-/// Collective. @param run the run's facts (command line, version); the runner adds those that it knows. A kernel that
-/// fails on some rank is committed as incomplete and the next one runs. Throws UsageError before anything is measured when
-/// any point's parameters can't work on any rank, or the output can't be written; Error when a commit fails.
+/// Collective. @param run the run's facts (command line, version); the runner adds those that it knows. A
+/// kernel that fails on some rank is committed as incomplete and the next one runs. Throws UsageError before
+/// anything is measured when any point's parameters can't work on any rank, or the output can't be written;
+/// Error when a commit fails.
 RunOutcome run_plan(World& world, const kernels::Plan& plan, const RunOptions& options, results::RunInfo run);
 
 }  // namespace sparkmpi::mpi

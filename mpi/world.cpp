@@ -149,7 +149,8 @@ bool World::all_agree(std::string_view phase, bool mine) {
   const PhaseResult result = barrier_->arrive({phase, mine, false, false}, interruption_);
   if (result.ended) {
     early_end_ = result;
-    if (result.failed_rank < 0) throw kernels::PeerInterrupted("stopped, because another rank was asked to stop");
+    if (result.failed_rank < 0)
+      throw kernels::PeerInterrupted("stopped, because another rank was asked to stop");
     throw kernels::PeerFailure(fmt::format("stopped, because {} failed", describe(result.failed_rank)));
   }
   return result.all_agree;
@@ -195,7 +196,8 @@ void World::together(std::string_view phase, const std::function<void()>& step) 
   if (result.failed_rank < 0) return;
   const std::string all = broadcast(failure, result.failed_rank);
   if (all.front() == 'U') throw UsageError(all.substr(1));
-  throw Error(size_ == 1 || result.failed_rank == 0 ? all.substr(1) : describe(result.failed_rank) + ": " + all.substr(1));
+  throw Error(size_ == 1 || result.failed_rank == 0 ? all.substr(1)
+                                                    : describe(result.failed_rank) + ": " + all.substr(1));
 }
 
 void World::abort(int status) {

@@ -39,12 +39,13 @@ class World final : public kernels::Communicator {
   /// The first line of MPI_Get_library_version, e.g. "Open MPI v4.1.4, …".
   static std::string library_version();
 
-  /// Barriers of a kernel: they throw PeerFailure when another rank's kernel has failed, and PeerInterrupted when one
-  /// has left it on request.
+  /// Barriers of a kernel: they throw PeerFailure when another rank's kernel has failed, and PeerInterrupted
+  /// when one has left it on request.
   void barrier(std::string_view phase) override;
   bool all_agree(std::string_view phase, bool mine) override;
 
-  /// The end of a section, for every rank, however it got there; never throws for a failed rank, the result says it.
+  /// The end of a section, for every rank, however it got there; never throws for a failed rank, the result
+  /// says it.
   PhaseResult end_section(std::string_view phase, bool vote, bool failed);
 
   Interruption& interruption() { return interruption_; }
@@ -58,8 +59,9 @@ class World final : public kernels::Communicator {
   /// One rank's text on every rank.
   std::string broadcast(const std::string& text, int root = 0);
 
-  /// Runs a step that every rank takes and any may fail at. When one does, all throw what the lowest failing rank threw
-  /// (UsageError or Error), so that the program ends with one message. @param phase for the barrier at its end.
+  /// Runs a step that every rank takes and any may fail at. When one does, all throw what the lowest failing
+  /// rank threw (UsageError or Error), so that the program ends with one message. @param phase for the
+  /// barrier at its end.
   void together(std::string_view phase, const std::function<void()>& step);
 
   /// Ends every rank at once, for errors that leave the ranks out of step. Does not return.

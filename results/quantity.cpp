@@ -25,7 +25,8 @@ std::string si(double value, std::string_view unit) {
   constexpr std::array<Prefix, 8> kPrefixes = {
       {{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}, {1, ""}, {1e-3, "m"}, {1e-6, "u"}, {1e-9, "n"}}};
   for (const Prefix& prefix : kPrefixes) {
-    if (std::abs(value) >= prefix.scale) return fmt::format("{} {}{}", three_digits(value / prefix.scale), prefix.name, unit);
+    if (std::abs(value) >= prefix.scale)
+      return fmt::format("{} {}{}", three_digits(value / prefix.scale), prefix.name, unit);
   }
   return fmt::format("{} {}", three_digits(value), unit);
 }

@@ -19,7 +19,8 @@ double quantile(std::vector<double> values, double q) {
 
 Spread spread_of(std::span<const double> values) {
   const std::vector<double> copy(values.begin(), values.end());
-  const auto missing = static_cast<std::size_t>(std::ranges::count_if(copy, [](double value) { return std::isnan(value); }));
+  const auto missing =
+      static_cast<std::size_t>(std::ranges::count_if(copy, [](double value) { return std::isnan(value); }));
   return {copy.size() - missing, quantile(copy, 0), quantile(copy, 0.5), quantile(copy, 1)};
 }
 

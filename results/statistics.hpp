@@ -7,8 +7,8 @@
 
 namespace sparkmpi::results {
 
-/// The quantile `q` in [0, 1] of the values that are not NaN, linearly interpolated between order statistics (Hyndman and Fan's
-/// definition 7, NumPy's default). NaN when there is none.
+/// The quantile `q` in [0, 1] of the values that are not NaN, linearly interpolated between order statistics
+/// (Hyndman and Fan's definition 7, NumPy's default). NaN when there is none.
 double quantile(std::vector<double> values, double q);
 
 struct Spread {

@@ -38,7 +38,8 @@ std::vector<LedgerSummary> summarise_ledgers(const StoredKernel& kernel, std::si
     for (const ledger::Reading& reading : snapshot.readings) {
       if (reading.unit != "B" || reading.answer != ledger::Answer::value) continue;
       auto found = std::ranges::find(ledgers, reading.name, &LedgerSummary::name);
-      if (found == ledgers.end()) found = ledgers.insert(ledgers.end(), {reading.name, reading.unit, kNone, kNone, kNone, kNone});
+      if (found == ledgers.end())
+        found = ledgers.insert(ledgers.end(), {reading.name, reading.unit, kNone, kNone, kNone, kNone});
       if (snapshot.moment == "before") found->before = reading.value;
       if (snapshot.moment == "after") found->after = reading.value;
       widen(*found, reading.value);

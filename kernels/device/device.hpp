@@ -10,8 +10,17 @@ namespace sparkmpi::kernels {
 
 enum class DeviceKind : std::uint8_t { host, cuda };
 
-/// How a device's memory relates to the host's; the tests behind each are CUDA device attributes (docs/metrics.md).
-enum class MemoryModel : std::uint8_t { host, discrete_limited, discrete, managed, hmm, coherent, integrated };
+/// How a device's memory relates to the host's; the tests behind each are CUDA device attributes
+/// (docs/metrics.md).
+enum class MemoryModel : std::uint8_t {
+  host,
+  discrete_limited,
+  discrete,
+  managed,
+  hmm,
+  coherent,
+  integrated
+};
 std::string_view to_string(MemoryModel model);
 
 struct Device {

@@ -6,8 +6,9 @@
 
 namespace sparkmpi::kernels::host {
 
-/// Page-aligned, zero pages until touched, so that whoever touches first decides the NUMA node. Asks for transparent huge
-/// pages from 2 MiB on: at 4 KiB pages TLB misses, not the memory, would bound a streaming read.
+/// Page-aligned, zero pages until touched, so that whoever touches first decides the NUMA node. Asks for
+/// transparent huge pages from 2 MiB on: at 4 KiB pages TLB misses, not the memory, would bound a streaming
+/// read.
 class Buffer {
  public:
   Buffer() = default;

@@ -36,16 +36,18 @@ std::unique_ptr<Engine> make_engine(const Settings& settings, const Weights& wei
   const std::uint64_t block_bytes = kv_block_bytes(weights.config(), settings.kv_block);
   HostEngineOptions options;
   options.block_tokens = settings.kv_block;
-  options.kv_blocks = kv_blocks(settings.kv_budget, settings.blocks_in_flight(), settings.kv_block, block_bytes,
-                                [&](const std::string& name) { return recorder.reading(name); });
+  options.kv_blocks = kv_blocks(settings.kv_budget, settings.blocks_in_flight(), settings.kv_block,
+                                block_bytes, [&](const std::string& name) { return recorder.reading(name); });
   // Verification wants a few tokens; a cache that small is of no other use.
-  options.kv_blocks = std::max(options.kv_blocks, (kVerificationTokens + settings.kv_block - 1) / settings.kv_block);
+  options.kv_blocks =
+      std::max(options.kv_blocks, (kVerificationTokens + settings.kv_block - 1) / settings.kv_block);
   recorder.fact("simd", std::string(host::to_string(options.simd)));
   recorder.fact("threads", std::int64_t{team.size()});
   recorder.fact("kv_blocks", options.kv_blocks);
   recorder.series("kv_cache_bytes", "setup")
       .push_back(static_cast<double>(options.kv_blocks) * static_cast<double>(block_bytes));
-  recorder.series("kv_cache_tokens", "setup").push_back(static_cast<double>(options.kv_blocks * settings.kv_block));
+  recorder.series("kv_cache_tokens", "setup")
+      .push_back(static_cast<double>(options.kv_blocks * settings.kv_block));
   return make_host_engine(weights, team, options);
 }
 
@@ -66,7 +68,9 @@ class Repeatability {
 
 class Inference final : public Kernel {
  public:
-  void check(const Parameters& parameters, const Placement& placement) const override { resolve(parameters, placement); }
+  void check(const Parameters& parameters, const Placement& placement) const override {
+    resolve(parameters, placement);
+  }
 
   void run(Context& context) override {
     const Settings settings = resolve(context.parameters, context.placement);
@@ -74,7 +78,8 @@ class Inference final : public Kernel {
     host::ThreadTeam team(settings.cpus);
     const Weights weights = make_weights(settings, team, recorder);
     recorder.series("weights_bytes", "setup").push_back(static_cast<double>(weights.bytes()));
-    recorder.series("weights_read_bytes", "setup").push_back(static_cast<double>(weights.bytes_read_per_step()));
+    recorder.series("weights_read_bytes", "setup")
+        .push_back(static_cast<double>(weights.bytes_read_per_step()));
     recorder.moment("weights_loaded");
     const std::unique_ptr<Engine> engine = make_engine(settings, weights, team, recorder);
     recorder.moment("kv_allocated");
@@ -102,7 +107,8 @@ class Inference final : public Kernel {
   }
 
  private:
-  static RequestLog run_repetition(const Settings& settings, Engine& engine, std::int64_t repetition, Context& context) {
+  static RequestLog run_repetition(const Settings& settings, Engine& engine, std::int64_t repetition,
+                                   Context& context) {
     std::int64_t wanted = 0;
     for (const Request& request : settings.requests) wanted += request.output_tokens;
     double shown_s = 0;
@@ -110,17 +116,20 @@ class Inference final : public Kernel {
       const double now = context.recorder.clock().now_s();
       if (now - shown_s < kProgressInterval) return;
       shown_s = now;
-      const double part = (static_cast<double>(repetition) + static_cast<double>(tokens) / static_cast<double>(wanted)) /
-                          static_cast<double>(settings.repetitions);
+      const double part =
+          (static_cast<double>(repetition) + static_cast<double>(tokens) / static_cast<double>(wanted)) /
+          static_cast<double>(settings.repetitions);
       context.recorder.progress(0.2 + 0.8 * part, fmt::format("{} of {} tokens", tokens, wanted));
     };
-    return run_requests(engine, settings.requests, settings.scheduler, context.recorder.clock(), context.stop, progress);
+    return run_requests(engine, settings.requests, settings.scheduler, context.recorder.clock(), context.stop,
+                        progress);
   }
 };
 
 const KernelInfo kInfo = {
     .name = "inference",
-    .summary = "LLM inference with continuous batching: prefill, decode, KV cache, latencies, bandwidth utilisation",
+    .summary =
+        "LLM inference with continuous batching: prefill, decode, KV cache, latencies, bandwidth utilisation",
     .example = "mpirun -np 2 sparkmpi inference -m SmolLM2-135M -p 512 -n 128 -b 1,4",
     .options = kOptions,
     .metrics = kMetrics,

@@ -22,14 +22,16 @@ struct KvBudget {
   std::string ledger;  ///< the reading's name, for a fraction
 };
 
-/// Throws UsageError, naming --kv-cache, for anything else and for amounts of 0 or less, or fractions above 1.
+/// Throws UsageError, naming --kv-cache, for anything else and for amounts of 0 or less, or fractions
+/// above 1.
 KvBudget parse_kv_budget(std::string_view text);
 
 /// The number of blocks that a budget allows.
 /// @param needed_blocks with which an automatic cache holds all that is in flight at once.
-/// @param reading looks a ledger's reading up; nothing when it has no value here. Throws UsageError for a ledger that does
-/// not answer, and when the budget is less than one block.
-std::int64_t kv_blocks(const KvBudget& budget, std::int64_t needed_blocks, int block_tokens, std::uint64_t block_bytes,
+/// @param reading looks a ledger's reading up; nothing when it has no value here. Throws UsageError for a
+/// ledger that does not answer, and when the budget is less than one block.
+std::int64_t kv_blocks(const KvBudget& budget, std::int64_t needed_blocks, int block_tokens,
+                       std::uint64_t block_bytes,
                        const std::function<std::optional<double>(const std::string&)>& reading);
 
 }  // namespace sparkmpi::kernels::inference

@@ -33,7 +33,8 @@ ModelSource from_directory(const std::filesystem::path& directory) {
 }  // namespace
 
 ModelSource find_model(const std::string& model, const std::optional<std::string>& model_path) {
-  if (model.empty()) throw UsageError("-m: give a model's name or directory; `sparkmpi list models` shows the names");
+  if (model.empty())
+    throw UsageError("-m: give a model's name or directory; `sparkmpi list models` shows the names");
   if (model_path) {
     if (const auto directory = search(model, *model_path)) return from_directory(*directory);
   }
@@ -43,14 +44,16 @@ ModelSource find_model(const std::string& model, const std::optional<std::string
   std::vector<std::string_view> names;
   for (const CatalogEntry& entry : model_catalog()) {
     if (entry.name == model) {
-      ModelSource source{parse_model_config(entry.config, fmt::format("models/{}/config.json", entry.name)), {}, false};
+      ModelSource source{
+          parse_model_config(entry.config, fmt::format("models/{}/config.json", entry.name)), {}, false};
       source.config.name = entry.name;
       return source;
     }
     names.push_back(entry.name);
   }
-  throw UsageError(fmt::format("-m: there is no model '{}'{}; `sparkmpi list models` shows the names, and a directory works as well",
-                               model, did_you_mean(model, names)));
+  throw UsageError(fmt::format(
+      "-m: there is no model '{}'{}; `sparkmpi list models` shows the names, and a directory works as well",
+      model, did_you_mean(model, names)));
 }
 
 }  // namespace sparkmpi::kernels::inference

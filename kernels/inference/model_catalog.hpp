@@ -25,9 +25,9 @@ struct ModelSource {
   bool has_weights = false;         ///< the directory holds safetensors; otherwise weights are synthetic
 };
 
-/// Looks for `model` as a directory, then as a folder of the directories in $SPARKMPI_MODEL_PATH (colon-separated;
-/// one that is such a model itself counts as well), then in the catalogue. Throws UsageError with near names for an
-/// unknown one.
+/// Looks for `model` as a directory, then as a folder of the directories in $SPARKMPI_MODEL_PATH
+/// (colon-separated; one that is such a model itself counts as well), then in the catalogue. Throws
+/// UsageError with near names for an unknown one.
 /// @param model_path the variable's value.
 ModelSource find_model(const std::string& model, const std::optional<std::string>& model_path);
 

@@ -19,7 +19,8 @@ const std::array<OptionSpec, 15> kOptions = {{
      .kind = OptionKind::text,
      .default_value = "SmolLM2-135M",
      .list = true,
-     .help = "Hugging Face directory, or a name found in $SPARKMPI_MODEL_PATH or in `sparkmpi list models` (synthetic weights)"},
+     .help = "Hugging Face directory, or a name found in $SPARKMPI_MODEL_PATH or in `sparkmpi list models` "
+             "(synthetic weights)"},
     {.name = "n-prompt",
      .short_name = 'p',
      .kind = OptionKind::integer,
@@ -105,15 +106,20 @@ const std::array<OptionSpec, 15> kOptions = {{
      .kind = OptionKind::flag,
      .default_value = "",
      .help = "make weights from the seed even where the model's own are there"},
-    {.name = "save-tokens", .kind = OptionKind::flag, .default_value = "", .help = "keep the ids of all output tokens in the file"},
+    {.name = "save-tokens",
+     .kind = OptionKind::flag,
+     .default_value = "",
+     .help = "keep the ids of all output tokens in the file"},
 }};
 
 namespace {
 
-std::vector<Request> requests_of(const Parameters& parameters, const ModelConfig& config, const SchedulerOptions& scheduler) {
+std::vector<Request> requests_of(const Parameters& parameters, const ModelConfig& config,
+                                 const SchedulerOptions& scheduler) {
   const std::int64_t wanted = parameters.integer("num-requests");
   if (parameters.has("dataset")) {
-    std::vector<Request> requests = read_requests(parameters.text("dataset"), {config.vocab, config.max_positions});
+    std::vector<Request> requests =
+        read_requests(parameters.text("dataset"), {config.vocab, config.max_positions});
     // A shorter data set is gone through again, as often as needed.
     const std::size_t given = requests.size(), count = wanted == 0 ? given : static_cast<std::size_t>(wanted);
     requests.reserve(count);
@@ -121,9 +127,11 @@ std::vector<Request> requests_of(const Parameters& parameters, const ModelConfig
     requests.resize(count);
     return requests;
   }
-  const std::int64_t prompt = scheduler.depth + parameters.integer("n-prompt"), output = parameters.integer("n-gen");
+  const std::int64_t prompt = scheduler.depth + parameters.integer("n-prompt"),
+                     output = parameters.integer("n-gen");
   if (config.max_positions > 0 && prompt + output > config.max_positions) {
-    throw UsageError(fmt::format("-d + -p + -n = {} tokens, and {} ends at {}", prompt + output, config.name, config.max_positions));
+    throw UsageError(fmt::format("-d + -p + -n = {} tokens, and {} ends at {}", prompt + output, config.name,
+                                 config.max_positions));
   }
   return random_requests(wanted == 0 ? scheduler.concurrency : wanted, prompt, output, config.vocab,
                          static_cast<std::uint64_t>(parameters.integer("seed")));
@@ -141,10 +149,11 @@ std::vector<int> chosen_cpus(const Parameters& parameters, const Placement& plac
 /// A weight matrix that does not fit would end in the kernel's OOM killer, without a word.
 void refuse_what_cannot_fit(const Settings& settings) {
   const double weights = 2.0 * static_cast<double>(settings.model.config.parameters());
-  const double physical = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  const double physical =
+      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
   if (weights > physical) {
-    throw UsageError(fmt::format("{} has {} of weights in BF16 and this node has {} of memory", settings.model.config.name,
-                                 format_bytes(weights), format_bytes(physical)));
+    throw UsageError(fmt::format("{} has {} of weights in BF16 and this node has {} of memory",
+                                 settings.model.config.name, format_bytes(weights), format_bytes(physical)));
   }
 }
 
@@ -155,9 +164,11 @@ void refuse_small_cache(const Settings& settings) {
   for (std::size_t i = 0; i < settings.requests.size(); ++i) {
     const std::int64_t needed = kv_tokens(settings.requests[i]);
     if (needed > blocks * settings.kv_block) {
-      throw UsageError(fmt::format("--kv-cache holds {} tokens and request {} alone needs {} ({})", blocks * settings.kv_block, i,
-                                   needed, format_bytes(static_cast<double>((needed + settings.kv_block - 1) / settings.kv_block) *
-                                                        static_cast<double>(block))));
+      throw UsageError(
+          fmt::format("--kv-cache holds {} tokens and request {} alone needs {} ({})",
+                      blocks * settings.kv_block, i, needed,
+                      format_bytes(static_cast<double>((needed + settings.kv_block - 1) / settings.kv_block) *
+                                   static_cast<double>(block))));
     }
   }
 }
@@ -176,9 +187,11 @@ Settings resolve(const Parameters& parameters, const Placement& placement) {
   Settings settings;
   settings.model = find_model(parameters.text("model"), ledger::process_environment("SPARKMPI_MODEL_PATH"));
   settings.synthetic = parameters.flag("synthetic") || !settings.model.has_weights;
-  settings.scheduler = {parameters.integer("concurrency"), parameters.integer("prefill-chunk"), parameters.integer("n-depth")};
+  settings.scheduler = {parameters.integer("concurrency"), parameters.integer("prefill-chunk"),
+                        parameters.integer("n-depth")};
   settings.requests = requests_of(parameters, settings.model.config, settings.scheduler);
-  if (settings.scheduler.depth > 0 && static_cast<std::int64_t>(settings.requests.size()) > settings.scheduler.concurrency)
+  if (settings.scheduler.depth > 0 &&
+      static_cast<std::int64_t>(settings.requests.size()) > settings.scheduler.concurrency)
     throw UsageError("-d needs all requests in flight at once: --num-requests at most --concurrency");
   settings.kv_budget = parse_kv_budget(parameters.text("kv-cache"));
   settings.kv_block = static_cast<int>(parameters.integer("kv-block"));

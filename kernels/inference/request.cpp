@@ -48,15 +48,16 @@ Request parse_request(std::string_view line, const RequestLimits& limits) {
   request.output_tokens = output->get<std::int64_t>();
   const auto total = static_cast<std::int64_t>(request.prompt.size()) + request.output_tokens;
   if (limits.max_positions > 0 && total > limits.max_positions) {
-    throw UsageError(fmt::format("needs {} tokens with its output, and the model ends at {}", total, limits.max_positions));
+    throw UsageError(fmt::format("needs {} tokens with its output, and the model ends at {}", total,
+                                 limits.max_positions));
   }
   return request;
 }
 
 }  // namespace
 
-std::vector<Request> random_requests(std::int64_t count, std::int64_t prompt_tokens, std::int64_t output_tokens,
-                                     int vocab, std::uint64_t seed) {
+std::vector<Request> random_requests(std::int64_t count, std::int64_t prompt_tokens,
+                                     std::int64_t output_tokens, int vocab, std::uint64_t seed) {
   std::mt19937_64 generator(seed);
   std::vector<Request> requests(static_cast<std::size_t>(count));
   for (Request& request : requests) {
@@ -69,7 +70,8 @@ std::vector<Request> random_requests(std::int64_t count, std::int64_t prompt_tok
   return requests;
 }
 
-std::vector<Request> parse_requests(std::string_view text, std::string_view where, const RequestLimits& limits) {
+std::vector<Request> parse_requests(std::string_view text, std::string_view where,
+                                    const RequestLimits& limits) {
   std::vector<Request> requests;
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::size_t end = std::min(text.find('\n'), text.size());

@@ -57,22 +57,29 @@ void record_requests(const RequestLog& log, const LogContext& context, Recorder&
   const std::vector<RequestTimes> times = times_of(log, recorder);
   for (std::size_t i = 0; i < times.size(); ++i) {
     const RequestEvent& request = log.requests[i];
-    const auto put = [&](std::string_view metric, double value) { recorder.series(metric, "request").push_back(value); };
+    const auto put = [&](std::string_view metric, double value) {
+      recorder.series(metric, "request").push_back(value);
+    };
     put("request_repetition", static_cast<double>(context.repetition));
     put("request_start_s", request.start_s);
     put("request_prompt_tokens", static_cast<double>(request.prompt_tokens));
     put("request_output_tokens", static_cast<double>(times[i].tokens));
     put("ttft_s", times[i].first_s - request.start_s);
     const bool paced = request.finished && times[i].tokens > 1;
-    put("tpot_s", paced ? (times[i].last_s - times[i].first_s) / static_cast<double>(times[i].tokens - 1) : kNone);
+    put("tpot_s",
+        paced ? (times[i].last_s - times[i].first_s) / static_cast<double>(times[i].tokens - 1) : kNone);
     put("e2e_latency_s", request.finished ? times[i].last_s - request.start_s : kNone);
   }
 }
 
-void record_steps(const RequestLog& log, const LogContext& context, Recorder& recorder, Work& prefill, Work& decode) {
+void record_steps(const RequestLog& log, const LogContext& context, Recorder& recorder, Work& prefill,
+                  Work& decode) {
   for (const StepEvent& step : log.steps) {
-    const auto put = [&](std::string_view metric, double value) { recorder.series(metric, "step").push_back(value); };
-    const double seconds = step.end_s - step.start_s, bytes = static_cast<double>(step.bytes.weights + step.bytes.kv);
+    const auto put = [&](std::string_view metric, double value) {
+      recorder.series(metric, "step").push_back(value);
+    };
+    const double seconds = step.end_s - step.start_s,
+                 bytes = static_cast<double>(step.bytes.weights + step.bytes.kv);
     put("step_repetition", static_cast<double>(context.repetition));
     put("step_start_s", step.start_s);
     put("step_time_s", seconds);
@@ -91,41 +98,57 @@ void record_steps(const RequestLog& log, const LogContext& context, Recorder& re
 }  // namespace
 
 const std::array<results::MetricInfo, 33> kMetrics = {{
-    {"output_tokens_per_s", "1/s", Better::higher, Origin::derived, "all output tokens / wall time of a repetition"},
-    {"requests_per_s", "1/s", Better::higher, Origin::derived, "finished requests / wall time of a repetition"},
-    {"prefill_tokens_per_s", "1/s", Better::higher, Origin::derived, "prompt tokens / time of the steps that only prefill"},
-    {"decode_tokens_per_s", "1/s", Better::higher, Origin::derived, "output tokens / time of the steps that only decode"},
-    {"decode_bytes_per_s", "B/s", Better::higher, Origin::derived, "bytes that decode steps must read / their time"},
-    {"mbu_measured", "1", Better::higher, Origin::derived, "decode_bytes_per_s / read_bandwidth_bytes_per_s of the same run"},
-    {"wall_time_s", "s", Better::lower, Origin::measured, "a repetition: first request sent to last step ended"},
+    {"output_tokens_per_s", "1/s", Better::higher, Origin::derived,
+     "all output tokens / wall time of a repetition"},
+    {"requests_per_s", "1/s", Better::higher, Origin::derived,
+     "finished requests / wall time of a repetition"},
+    {"prefill_tokens_per_s", "1/s", Better::higher, Origin::derived,
+     "prompt tokens / time of the steps that only prefill"},
+    {"decode_tokens_per_s", "1/s", Better::higher, Origin::derived,
+     "output tokens / time of the steps that only decode"},
+    {"decode_bytes_per_s", "B/s", Better::higher, Origin::derived,
+     "bytes that decode steps must read / their time"},
+    {"mbu_measured", "1", Better::higher, Origin::derived,
+     "decode_bytes_per_s / read_bandwidth_bytes_per_s of the same run"},
+    {"wall_time_s", "s", Better::lower, Origin::measured,
+     "a repetition: first request sent to last step ended"},
     {"read_bandwidth_bytes_per_s", "B/s", Better::neither, Origin::measured,
      "best read of as many bytes as a decode step reads, same threads, just before"},
     {"weights_bytes", "B", Better::neither, Origin::derived, "memory held by weights"},
-    {"weights_read_bytes", "B", Better::neither, Origin::derived, "weights that a decode step reads (no input embedding)"},
+    {"weights_read_bytes", "B", Better::neither, Origin::derived,
+     "weights that a decode step reads (no input embedding)"},
     {"weights_load_s", "s", Better::lower, Origin::measured, "reading or making the weights"},
     {"kv_cache_bytes", "B", Better::neither, Origin::derived, "memory held by the KV cache"},
     {"kv_cache_tokens", "1", Better::neither, Origin::derived, "tokens that the KV cache holds"},
-    {"kv_cache_peak_tokens", "1", Better::neither, Origin::measured, "most tokens reserved in it at once, in whole blocks"},
+    {"kv_cache_peak_tokens", "1", Better::neither, Origin::measured,
+     "most tokens reserved in it at once, in whole blocks"},
     {"ttft_s", "s", Better::lower, Origin::derived, "time to first token: first token - request's start"},
-    {"tpot_s", "s", Better::lower, Origin::derived, "time per output token of a request: (last - first) / (tokens - 1)"},
+    {"tpot_s", "s", Better::lower, Origin::derived,
+     "time per output token of a request: (last - first) / (tokens - 1)"},
     {"e2e_latency_s", "s", Better::lower, Origin::derived, "last token - request's start"},
-    {"itl_s", "s", Better::lower, Origin::derived, "inter-token latency: each gap between tokens of a request, pooled"},
+    {"itl_s", "s", Better::lower, Origin::derived,
+     "inter-token latency: each gap between tokens of a request, pooled"},
     {"request_repetition", "1", Better::neither, Origin::measured, "which repetition a request belongs to"},
-    {"request_start_s", "s", Better::neither, Origin::measured, "when the client sent it, since the run's start"},
+    {"request_start_s", "s", Better::neither, Origin::measured,
+     "when the client sent it, since the run's start"},
     {"request_prompt_tokens", "1", Better::neither, Origin::measured, "its prompt's length, depth included"},
     {"request_output_tokens", "1", Better::neither, Origin::measured, "tokens it got"},
-    {"token_time_s", "s", Better::neither, Origin::measured, "when an output token was there, since the run's start"},
-    {"token_request", "1", Better::neither, Origin::measured, "the request it belongs to, within its repetition"},
+    {"token_time_s", "s", Better::neither, Origin::measured,
+     "when an output token was there, since the run's start"},
+    {"token_request", "1", Better::neither, Origin::measured,
+     "the request it belongs to, within its repetition"},
     {"token_repetition", "1", Better::neither, Origin::measured, "the repetition it belongs to"},
     {"token_id", "1", Better::neither, Origin::measured, "its id (--save-tokens)"},
-    {"step_start_s", "s", Better::neither, Origin::measured, "start of a forward step, since the run's start"},
+    {"step_start_s", "s", Better::neither, Origin::measured,
+     "start of a forward step, since the run's start"},
     {"step_time_s", "s", Better::lower, Origin::measured, "its duration"},
     {"step_prefill_tokens", "1", Better::neither, Origin::measured, "prompt tokens in it"},
     {"step_decode_tokens", "1", Better::neither, Origin::measured, "output tokens in it"},
     {"step_bytes", "B", Better::neither, Origin::derived, "weights and KV that it has to read at least"},
     {"step_repetition", "1", Better::neither, Origin::measured, "the repetition it belongs to"},
     {"verification_deviation", "1", Better::neither, Origin::measured,
-     "largest difference of logits between prefill and decode of the same tokens, in their standard deviations"},
+     "largest difference of logits between prefill and decode of the same tokens, in their standard "
+     "deviations"},
 }};
 
 void record_log(const RequestLog& log, const LogContext& context, Recorder& recorder) {
@@ -134,7 +157,9 @@ void record_log(const RequestLog& log, const LogContext& context, Recorder& reco
   Work prefill, decode;
   record_steps(log, context, recorder, prefill, decode);
 
-  const auto put = [&](std::string_view metric, double value) { recorder.series(metric, "repetition").push_back(value); };
+  const auto put = [&](std::string_view metric, double value) {
+    recorder.series(metric, "repetition").push_back(value);
+  };
   const double wall = log.end_s - log.start_s;
   std::int64_t finished = 0;
   for (const RequestEvent& request : log.requests) finished += request.finished ? 1 : 0;
@@ -148,9 +173,11 @@ void record_log(const RequestLog& log, const LogContext& context, Recorder& reco
   put("mbu_measured", mbu);
   put("wall_time_s", wall);
   if (mbu > kImplausible) {
-    throw Error(fmt::format("decoding claims {:.1f} GB/s, {:.2f} times the read bandwidth measured in the same run: one of the two "
-                            "is wrong, most likely because something else ran meanwhile",
-                            decode_bytes * 1e-9, mbu));
+    throw Error(
+        fmt::format("decoding claims {:.1f} GB/s, {:.2f} times the read bandwidth measured in the same run: "
+                    "one of the two "
+                    "is wrong, most likely because something else ran meanwhile",
+                    decode_bytes * 1e-9, mbu));
   }
 }
 

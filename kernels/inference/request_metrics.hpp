@@ -15,13 +15,13 @@ extern const std::array<results::MetricInfo, 33> kMetrics;
 /// Where a log belongs and what it is measured against.
 struct LogContext {
   std::int64_t repetition = 0;
-  double read_bandwidth_bytes_per_s;   ///< measured in the same run
+  double read_bandwidth_bytes_per_s;  ///< measured in the same run
   bool save_tokens = false;
 };
 
-/// Appends one repetition's raw time stamps (axes token, request, step) and what derives from them (axes itl, request,
-/// repetition). Throws Error when decoding claims more than 1.3 times the bandwidth that was measured: then one of the
-/// two is wrong.
+/// Appends one repetition's raw time stamps (axes token, request, step) and what derives from them (axes itl,
+/// request, repetition). Throws Error when decoding claims more than 1.3 times the bandwidth that was
+/// measured: then one of the two is wrong.
 void record_log(const RequestLog& log, const LogContext& context, Recorder& recorder);
 
 }  // namespace sparkmpi::kernels::inference

@@ -21,7 +21,8 @@ struct Active {
 
 class Scheduler {
  public:
-  Scheduler(Engine& engine, std::span<const Request> requests, const SchedulerOptions& options, const Clock& clock)
+  Scheduler(Engine& engine, std::span<const Request> requests, const SchedulerOptions& options,
+            const Clock& clock)
       : engine_(engine), requests_(requests), options_(options), clock_(clock) {}
   ~Scheduler() {
     for (const Active& active : active_) {
@@ -55,7 +56,8 @@ class Scheduler {
   void send() {
     while (next_ < requests_.size() && active_.size() < static_cast<std::size_t>(options_.concurrency)) {
       const Request& request = requests_[next_];
-      log_.requests.push_back({clock_.now_s(), static_cast<std::int64_t>(request.prompt.size()), request.output_tokens, false});
+      log_.requests.push_back(
+          {clock_.now_s(), static_cast<std::int64_t>(request.prompt.size()), request.output_tokens, false});
       Active active;
       active.request = next_++;
       active_.push_back(active);
@@ -82,11 +84,12 @@ class Scheduler {
     admit();
     const auto depth = static_cast<std::size_t>(options_.depth);
     for (Active& active : active_) {
-      if (!active.admitted) throw UsageError("a depth needs all requests in the KV cache at once; give it more");
+      if (!active.admitted)
+        throw UsageError("a depth needs all requests in the KV cache at once; give it more");
       const std::span<const std::int32_t> prompt = requests_[active.request].prompt;
       while (active.prefilled < std::min(depth, prompt.size() - 1) && !stop.requested()) {
-        const std::size_t count = std::min({static_cast<std::size_t>(options_.prefill_chunk), depth - active.prefilled,
-                                            prompt.size() - 1 - active.prefilled});
+        const std::size_t count = std::min({static_cast<std::size_t>(options_.prefill_chunk),
+                                            depth - active.prefilled, prompt.size() - 1 - active.prefilled});
         const SequenceSlice slice{active.sequence, prompt.subspan(active.prefilled, count)};
         std::int32_t ignored = 0;
         engine_.step({&slice, 1}, {&ignored, 1});
@@ -118,9 +121,10 @@ class Scheduler {
     }
     if (batch_.empty()) {
       const Request& request = requests_[active_.front().request];
-      throw UsageError(fmt::format("request {} needs {} tokens of KV cache and the cache holds {}; raise --kv-cache",
-                                   active_.front().request, kv_tokens(request),
-                                   engine_.kv().block_count() * engine_.kv().block_tokens()));
+      throw UsageError(
+          fmt::format("request {} needs {} tokens of KV cache and the cache holds {}; raise --kv-cache",
+                      active_.front().request, kv_tokens(request),
+                      engine_.kv().block_count() * engine_.kv().block_tokens()));
     }
     tokens_.resize(batch_.size());
     event.bytes = engine_.step_bytes(batch_);

@@ -1,6 +1,6 @@
 #pragma once
-// Continuous batching: requests join and leave the running batch between steps, and long prompts come in pieces,
-// so that no step keeps the others waiting for long.
+// Continuous batching: requests join and leave the running batch between steps, and long prompts come in
+// pieces, so that no step keeps the others waiting for long.
 
 #include <cstdint>
 #include <functional>
@@ -15,7 +15,7 @@
 namespace sparkmpi::kernels::inference {
 
 struct SchedulerOptions {
-  std::int64_t concurrency = 1;      ///< requests in flight at once: a client with that many slots, no idle time
+  std::int64_t concurrency = 1;  ///< requests in flight at once: a client with that many slots, no idle time
   std::int64_t prefill_chunk = 512;  ///< prompt tokens a step takes at most
   std::int64_t depth = 0;            ///< leading prompt tokens that are in the cache before the clock starts
 };
@@ -52,11 +52,11 @@ struct RequestLog {
 /// Tokens of KV cache that a request needs: the last output token's keys are never read.
 std::int64_t kv_tokens(const Request& request);
 
-/// Runs all requests to their end, or until `stop`. A request is admitted when its whole length fits the KV cache
-/// (nothing is ever preempted), in order. The schedule depends on the requests alone, never on time, so that
-/// repetitions do the same work.
-/// With a depth, all requests have to fit at once (requests ≤ concurrency): their first `depth` tokens are
-/// prefilled before the log starts. Throws UsageError when a single request is larger than the cache.
+/// Runs all requests to their end, or until `stop`. A request is admitted when its whole length fits the KV
+/// cache (nothing is ever preempted), in order. The schedule depends on the requests alone, never on time, so
+/// that repetitions do the same work. With a depth, all requests have to fit at once (requests ≤
+/// concurrency): their first `depth` tokens are prefilled before the log starts. Throws UsageError when a
+/// single request is larger than the cache.
 /// @param progress called between steps with the output tokens so far.
 RequestLog run_requests(Engine& engine, std::span<const Request> requests, const SchedulerOptions& options,
                         const Clock& clock, const StopSignal& stop,

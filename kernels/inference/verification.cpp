@@ -26,7 +26,8 @@ double standard_deviation(const std::vector<float>& values) {
 
 double verify_engine(Engine& engine, std::uint64_t seed, double tolerance) {
   const int vocab = engine.config().vocab;
-  const std::vector<std::int32_t> tokens = random_requests(1, kVerificationTokens, 1, vocab, seed).front().prompt;
+  const std::vector<std::int32_t> tokens =
+      random_requests(1, kVerificationTokens, 1, vocab, seed).front().prompt;
   std::vector<float> whole(static_cast<std::size_t>(vocab)), single(whole.size());
   std::int32_t next = 0;
   for (std::vector<float>* logits : {&whole, &single}) {
@@ -43,15 +44,18 @@ double verify_engine(Engine& engine, std::uint64_t seed, double tolerance) {
   double largest = 0;
   for (std::size_t i = 0; i < whole.size(); ++i) {
     if (!std::isfinite(whole[i]) || !std::isfinite(single[i]))
-      throw Error(fmt::format("{}: the logit of token {} is not finite; are the weights damaged?", engine.config().name, i));
+      throw Error(fmt::format("{}: the logit of token {} is not finite; are the weights damaged?",
+                              engine.config().name, i));
     largest = std::max(largest, static_cast<double>(std::abs(whole[i] - single[i])));
   }
   const double spread = standard_deviation(whole);
   const double deviation = spread > 0 ? largest / spread : 0;
   if (deviation > tolerance) {
-    throw Error(fmt::format("{}: prefill and decode of the same tokens differ by {:.3g} standard deviations of the logits (tolerance "
-                            "{}): the engine computes wrongly here",
-                            engine.config().name, deviation, tolerance));
+    throw Error(
+        fmt::format("{}: prefill and decode of the same tokens differ by {:.3g} standard deviations of the "
+                    "logits (tolerance "
+                    "{}): the engine computes wrongly here",
+                    engine.config().name, deviation, tolerance));
   }
   return deviation;
 }

@@ -12,7 +12,8 @@ struct SuiteEntry {
   std::span<const std::string_view> arguments;
 };
 
-/// Memory bandwidth from cache to memory, then inference of SmolLM2-135M at batch 1 and 4: under two minutes on two cores.
+/// Memory bandwidth from cache to memory, then inference of SmolLM2-135M at batch 1 and 4: under two minutes
+/// on two cores.
 std::span<const SuiteEntry> default_suite();
 
 }  // namespace sparkmpi::kernels

@@ -16,7 +16,8 @@ TEST(ParseBytes, TakesSuffixesOf1024) {
 }
 
 TEST(ParseBytes, RefusesWhatIsNoSizeAndNamesTheOption) {
-  for (const char* text : {"", "G", "-1", "1Q", "12 M B", "nan", "inf", "9223372036854775808", "1e400", "0x10"}) {
+  for (const char* text :
+       {"", "G", "-1", "1Q", "12 M B", "nan", "inf", "9223372036854775808", "1e400", "0x10"}) {
     try {
       parse_bytes(text, "--footprint");
       ADD_FAILURE() << "accepted '" << text << "'";

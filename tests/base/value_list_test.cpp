@@ -18,11 +18,13 @@ TEST(IntegerList, ListsAndRanges) {
 }
 
 TEST(IntegerList, BytesInEveryPlace) {
-  EXPECT_THAT(parse_integer_list("1M-4M*2,1K", "--footprint", true), ElementsAre(1 << 20, 2 << 20, 4 << 20, 1024));
+  EXPECT_THAT(parse_integer_list("1M-4M*2,1K", "--footprint", true),
+              ElementsAre(1 << 20, 2 << 20, 4 << 20, 1024));
 }
 
 TEST(IntegerList, RefusesSenselessRanges) {
-  for (const char* text : {"", ",", "1,", "8-1", "1-8*1", "0-8*2", "1-8+0", "1-", "a", "1..8", "1-100000", "1.5"})
+  for (const char* text :
+       {"", ",", "1,", "8-1", "1-8*1", "0-8*2", "1-8+0", "1-", "a", "1..8", "1-100000", "1.5"})
     EXPECT_THROW(parse_integer_list(text, "-p"), UsageError) << text;
 }
 

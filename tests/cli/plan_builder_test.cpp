@@ -37,7 +37,11 @@ TEST(AddPoints, DefaultsAreFilledInAndUnsetOptionsAreLeftOut) {
 }
 
 TEST(AddPoints, RefusesValuesOutOfRangeAndNamesTheOption) {
-  for (const auto& [name, text] : TypedOptions{{"n-prompt", "0"}, {"n-gen", "-3"}, {"concurrency", "1.5"}, {"seed", "1,2"}, {"repetitions", ""}}) {
+  for (const auto& [name, text] : TypedOptions{{"n-prompt", "0"},
+                                               {"n-gen", "-3"},
+                                               {"concurrency", "1.5"},
+                                               {"seed", "1,2"},
+                                               {"repetitions", ""}}) {
     try {
       plan_of("inference", {{name, text}});
       ADD_FAILURE() << name << ' ' << text;

@@ -30,16 +30,17 @@ TEST(ParseRun, SeveralKernelsInTheOrderNamed) {
 }
 
 TEST(ParseRun, LlamaBenchsShortForms) {
-  const RunRequest request = parse_run({"inference", "-m", "SmolLM2-135M", "-p512", "-n", "16", "--save-tokens"});
+  const RunRequest request =
+      parse_run({"inference", "-m", "SmolLM2-135M", "-p512", "-n", "16", "--save-tokens"});
   EXPECT_EQ(std::get<std::int64_t>(request.plan[0].point.parameters.at("n-prompt")), 512);
   EXPECT_EQ(std::get<std::int64_t>(request.plan[0].point.parameters.at("save-tokens")), 1);
 }
 
 TEST(ParseRun, Mistakes) {
-  const std::vector<std::vector<std::string>> mistakes = {{"infrence"},          {"stream", "--footprnt", "1M"}, {"stream", "-p", "1"},
-                                                          {"stream", "-o"},      {"--sample-rate", "x"},         {"--sample-rate", "-1"},
-                                                          {"--bind", "socket"},  {"-o", "a.h5", "stream"},       {"--watchdog", "-1"},
-                                                          {"stream", "--force=3"}, {"-o", "a", "-o", "b"}};
+  const std::vector<std::vector<std::string>> mistakes = {
+      {"infrence"},           {"stream", "--footprnt", "1M"}, {"stream", "-p", "1"}, {"stream", "-o"},
+      {"--sample-rate", "x"}, {"--sample-rate", "-1"},        {"--bind", "socket"},  {"-o", "a.h5", "stream"},
+      {"--watchdog", "-1"},   {"stream", "--force=3"},        {"-o", "a", "-o", "b"}};
   for (const auto& arguments : mistakes) EXPECT_THROW(parse_run(arguments), UsageError) << arguments.front();
 }
 

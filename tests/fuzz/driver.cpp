@@ -1,5 +1,6 @@
-// Mutates seed files a given number of times and hands the results to the target:  fuzz_NAME COUNT SEED_FILE …
-// A finding names the mutation's number, which reproduces it: the generator starts from the same state every time.
+// Mutates seed files a given number of times and hands the results to the target:  fuzz_NAME COUNT SEED_FILE
+// … A finding names the mutation's number, which reproduces it: the generator starts from the same state
+// every time.
 
 #include "tests/fuzz/driver.hpp"
 
@@ -44,8 +45,21 @@ class Mutator {
   auto at(Bytes& bytes) { return bytes.begin() + static_cast<std::ptrdiff_t>(below(bytes.size())); }
 
   void mutate(Bytes& bytes) {
-    constexpr std::string_view kTokens[] = {"-1", "0", "18446744073709551616", "9223372036854775807", "1e308", "null", "[]", "{}", "\"", "\\u0000",
-                                            "NaN", "true", ",", "[", "{\"a\":"};
+    constexpr std::string_view kTokens[] = {"-1",
+                                            "0",
+                                            "18446744073709551616",
+                                            "9223372036854775807",
+                                            "1e308",
+                                            "null",
+                                            "[]",
+                                            "{}",
+                                            "\"",
+                                            "\\u0000",
+                                            "NaN",
+                                            "true",
+                                            ",",
+                                            "[",
+                                            "{\"a\":"};
     switch (below(6)) {
       case 0:
         *at(bytes) = static_cast<std::byte>(generator_());
@@ -61,7 +75,8 @@ class Mutator {
         break;
       case 4: {  // a piece of it twice
         const auto from = at(bytes);
-        const Bytes piece(from, from + static_cast<std::ptrdiff_t>(below(static_cast<std::size_t>(bytes.end() - from)) + 1));
+        const Bytes piece(from, from + static_cast<std::ptrdiff_t>(
+                                           below(static_cast<std::size_t>(bytes.end() - from)) + 1));
         bytes.insert(at(bytes), piece.begin(), piece.end());
         break;
       }
@@ -99,7 +114,8 @@ int main(int count, char** arguments) {
     } catch (const sparkmpi::UsageError&) {
     } catch (const std::exception& error) {
       std::fprintf(stderr, "mutation %ld: %s\n", number, error.what());
-      std::ofstream("finding.bin", std::ios::binary).write(reinterpret_cast<const char*>(input.data()), static_cast<std::streamsize>(input.size()));
+      std::ofstream("finding.bin", std::ios::binary)
+          .write(reinterpret_cast<const char*>(input.data()), static_cast<std::streamsize>(input.size()));
       return 1;
     }
   }

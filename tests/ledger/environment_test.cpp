@@ -32,11 +32,13 @@ TEST(Environment, ApptainerIsSeenThoughItSharesTheHostsFiles) {
 }
 
 TEST(Environment, SlurmAndLimitsAreFacts) {
-  const Environment environment = detect_environment(tree("cgroup_v1"), variables({{"SLURM_JOB_ID", "42"}, {"SLURM_STEP_ID", "0"}}));
+  const Environment environment =
+      detect_environment(tree("cgroup_v1"), variables({{"SLURM_JOB_ID", "42"}, {"SLURM_STEP_ID", "0"}}));
   EXPECT_EQ(std::get<std::int64_t>(environment.facts.at("under_slurm")), 1);
   EXPECT_EQ(std::get<std::int64_t>(environment.facts.at("cgroup_memory_limit_bytes")), 8589934592);
   EXPECT_EQ(std::get<std::string>(environment.facts.at("cgroup_version")), "v1");
-  EXPECT_EQ(std::get<std::int64_t>(detect_environment(tree("gb10"), variables({})).facts.at("under_slurm")), 0);
+  EXPECT_EQ(std::get<std::int64_t>(detect_environment(tree("gb10"), variables({})).facts.at("under_slurm")),
+            0);
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ class Counter final : public Ledger {
   std::string_view name() const override { return "counter"; }
   Cost cost() const override { return cost_; }
   void read(std::vector<Reading>& out) override {
-    out.push_back({cost_ == Cost::cheap ? "counter.cheap" : "counter.costly", "1", Answer::value, static_cast<double>(++reads_)});
+    out.push_back({cost_ == Cost::cheap ? "counter.cheap" : "counter.costly", "1", Answer::value,
+                   static_cast<double>(++reads_)});
   }
 
  private:

@@ -46,7 +46,8 @@ TEST_F(ChooseDevice, WithoutGpusTheHostOrAClearRefusal) {
 }
 
 TEST_F(ChooseDevice, RefusesWhatIsNoDevice) {
-  for (const char* wanted : {"", "gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:2", "cuda:1x"}) EXPECT_THROW(choice(wanted, 0), UsageError) << wanted;
+  for (const char* wanted : {"", "gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:2", "cuda:1x"})
+    EXPECT_THROW(choice(wanted, 0), UsageError) << wanted;
 }
 
 }  // namespace

@@ -41,7 +41,8 @@ TEST(DivideCpus, EveryCoreHasExactlyOneOwner) {
           EXPECT_FALSE(share.shared);
           owned.insert(share.cpus.begin(), share.cpus.end());
         }
-        EXPECT_EQ(owned.size(), static_cast<std::size_t>(nodes * each)) << nodes << ' ' << each << ' ' << ranks;
+        EXPECT_EQ(owned.size(), static_cast<std::size_t>(nodes * each))
+            << nodes << ' ' << each << ' ' << ranks;
         EXPECT_EQ(std::set<int>(owned.begin(), owned.end()).size(), owned.size());
       }
     }

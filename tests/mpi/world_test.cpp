@@ -20,7 +20,8 @@ TEST(WorldTest, RanksKnowTheirPlaceOnTheNode) {
 }
 
 TEST(WorldTest, GatherKeepsOrderAndLengths) {
-  const std::vector<std::uint8_t> mine(static_cast<std::size_t>(world->rank()) * 100000, static_cast<std::uint8_t>(world->rank()));
+  const std::vector<std::uint8_t> mine(static_cast<std::size_t>(world->rank()) * 100000,
+                                       static_cast<std::uint8_t>(world->rank()));
   const auto all = world->gather(mine);
   if (world->rank() != 0) {
     EXPECT_TRUE(all.empty());
@@ -48,7 +49,9 @@ TEST(WorldTest, AFailureOnOneRankIsEverybodysMessage) {
   const int last = world->size() - 1;
   std::string message;
   try {
-    world->together("step", [&] { if (world->rank() == last) throw UsageError("the last rank says no"); });
+    world->together("step", [&] {
+      if (world->rank() == last) throw UsageError("the last rank says no");
+    });
   } catch (const UsageError& error) {
     message = error.what();
   }

@@ -35,8 +35,14 @@ KernelRecord record_of(int rank) {
   record.series.push_back({"read_bytes_per_s", "sample", {1e9 + rank, kNaN, 3e9}});
   if (rank == 0) record.series.push_back({"token_time_s", "token", {0.1, 0.2}});
   record.labels.push_back({"what", "sample", {"a", "b", "c"}});
-  record.snapshots.push_back({"before", 1.0, {{"meminfo.MemFree", "B", ledger::Answer::value, 100.0 + rank}, {"nvml.device_used", "B", ledger::Answer::not_supported, kNaN}}});
-  record.snapshots.push_back({"after", 3.0, {{"meminfo.MemFree", "B", ledger::Answer::value, 90.0}, {"nvml.device_used", "B", ledger::Answer::not_supported, kNaN}}});
+  record.snapshots.push_back({"before",
+                              1.0,
+                              {{"meminfo.MemFree", "B", ledger::Answer::value, 100.0 + rank},
+                               {"nvml.device_used", "B", ledger::Answer::not_supported, kNaN}}});
+  record.snapshots.push_back({"after",
+                              3.0,
+                              {{"meminfo.MemFree", "B", ledger::Answer::value, 90.0},
+                               {"nvml.device_used", "B", ledger::Answer::not_supported, kNaN}}});
   record.timeline = {{1.1, 1.2}, {{"meminfo.MemFree", "B", {80, 95}}}};
   return record;
 }
@@ -70,7 +76,8 @@ void expect_equal(const KernelRecord& actual, const KernelRecord& expected) {
   ASSERT_EQ(actual.series.size(), expected.series.size());
   for (std::size_t i = 0; i < expected.series.size(); ++i) {
     EXPECT_EQ(actual.series[i].axis, expected.series[i].axis);
-    EXPECT_THAT(actual.series[i].values, testing::Pointwise(testing::NanSensitiveDoubleEq(), expected.series[i].values));
+    EXPECT_THAT(actual.series[i].values,
+                testing::Pointwise(testing::NanSensitiveDoubleEq(), expected.series[i].values));
   }
   ASSERT_EQ(actual.labels.size(), expected.labels.size());
   EXPECT_EQ(actual.labels[0].values, expected.labels[0].values);
@@ -88,7 +95,8 @@ void expect_equal(const KernelRecord& actual, const KernelRecord& expected) {
 
 TEST_F(ResultFileTest, WhatIsWrittenIsReadBack) {
   ResultWriter out = writer();
-  out.commit({0, "stream", {{"footprint", std::int64_t{4096}}, {"note", std::string("x")}}}, kMetrics, both_ranks());
+  out.commit({0, "stream", {{"footprint", std::int64_t{4096}}, {"note", std::string("x")}}}, kMetrics,
+             both_ranks());
   out.commit({1, "stream", {}}, kMetrics, both_ranks());
   const ResultFile file = read_result(path());
   EXPECT_EQ(to_string(file.run.facts.at("command_line")), "sparkmpi x");
@@ -96,7 +104,8 @@ TEST_F(ResultFileTest, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(to_string(file.ranks[1].facts.at("host")), "b");
   ASSERT_EQ(file.kernels.size(), 2U);
   EXPECT_EQ(std::get<std::int64_t>(file.kernels[0].point.parameters.at("footprint")), 4096);
-  for (int rank = 0; rank < 2; ++rank) expect_equal(file.kernels[0].ranks[static_cast<std::size_t>(rank)], record_of(rank));
+  for (int rank = 0; rank < 2; ++rank)
+    expect_equal(file.kernels[0].ranks[static_cast<std::size_t>(rank)], record_of(rank));
 }
 
 TEST_F(ResultFileTest, TheGatherKeepsEverythingToo) {

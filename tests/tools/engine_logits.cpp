@@ -2,9 +2,9 @@
 //
 //   engine_logits MODEL_DIR PROMPTS OUT TOKENS [CHUNK]
 //
-// PROMPTS has one JSON object a line with "input_ids". The prompts run as one batch, each prefilled in pieces of at
-// most CHUNK tokens (default: whole). OUT gets, little-endian: int64 prompts, TOKENS, vocabulary; then for each prompt
-// TOKENS × int32 ids and TOKENS × vocabulary × float logits (those that chose each token).
+// PROMPTS has one JSON object a line with "input_ids". The prompts run as one batch, each prefilled in pieces
+// of at most CHUNK tokens (default: whole). OUT gets, little-endian: int64 prompts, TOKENS, vocabulary; then
+// for each prompt TOKENS × int32 ids and TOKENS × vocabulary × float logits (those that chose each token).
 
 #include <algorithm>
 #include <cstdio>
@@ -41,14 +41,16 @@ std::vector<Continuation> read_prompts(const char* path) {
 
 template <class T>
 void put(std::ofstream& out, const std::vector<T>& values) {
-  out.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(T)));
+  out.write(reinterpret_cast<const char*>(values.data()),
+            static_cast<std::streamsize>(values.size() * sizeof(T)));
 }
 
 void run(char** arguments, std::size_t wanted, std::size_t chunk) {
   const ModelConfig config = read_model_config(arguments[1]);
   std::vector<Continuation> all = read_prompts(arguments[2]);
   std::vector<int> cpus;
-  for (unsigned cpu = 0; cpu < std::max(1U, std::thread::hardware_concurrency()); ++cpu) cpus.push_back(static_cast<int>(cpu));
+  for (unsigned cpu = 0; cpu < std::max(1U, std::thread::hardware_concurrency()); ++cpu)
+    cpus.push_back(static_cast<int>(cpu));
   host::ThreadTeam team(cpus);
   const Weights weights = Weights::load(config, arguments[1], team);
   HostEngineOptions options;
@@ -85,7 +87,8 @@ void run(char** arguments, std::size_t wanted, std::size_t chunk) {
     }
   }
   std::ofstream out(arguments[3], std::ios::binary);
-  put(out, std::vector<std::int64_t>{static_cast<std::int64_t>(all.size()), static_cast<std::int64_t>(wanted), config.vocab});
+  put(out, std::vector<std::int64_t>{static_cast<std::int64_t>(all.size()), static_cast<std::int64_t>(wanted),
+                                     config.vocab});
   for (const Continuation& one : all) {
     put(out, one.tokens);
     put(out, one.logits);

@@ -16,15 +16,16 @@
 
 namespace sparkmpi::kernels::inference {
 
-/// A tile reads several rows at once, a pattern that hardware prefetchers follow badly (10 GB/s a core where reading in order
-/// gave 30, tests/bench/matvec_bench.cpp). So each step asks for the next line in the order of memory, this many elements
-/// beyond the present tile, into the second-level cache.
+/// A tile reads several rows at once, a pattern that hardware prefetchers follow badly (10 GB/s a core where
+/// reading in order gave 30, tests/bench/matvec_bench.cpp). So each step asks for the next line in the order
+/// of memory, this many elements beyond the present tile, into the second-level cache.
 inline constexpr std::size_t kPrefetchAhead = 1024;
 inline void prefetch(const Bf16* line) {
   __builtin_prefetch(line, 0, 2);  // beyond the matrix's end it does nothing
 }
 
-/// Rows that a tile of so many vectors has: loads of the vectors are shared between rows, and all sums fit the registers.
+/// Rows that a tile of so many vectors has: loads of the vectors are shared between rows, and all sums fit
+/// the registers.
 constexpr std::size_t rows_of_tile(std::size_t vectors) {
   return vectors <= 2 ? 4 : vectors <= 4 ? 2 : 1;
 }
@@ -50,8 +51,8 @@ struct MathGeneric {
   static Floats even(Words pairs) { return reinterpret_cast<Floats>(pairs << 16); }
   static Floats odd(Words pairs) { return reinterpret_cast<Floats>(pairs & 0xffff0000U); }
 
-  /// In halves, as a tree: the same rounding whatever the compiler does, and no way through memory, whose latency a
-  /// short row would feel.
+  /// In halves, as a tree: the same rounding whatever the compiler does, and no way through memory, whose
+  /// latency a short row would feel.
   static float sum(Floats vector) { return fold(vector, std::make_index_sequence<Lanes / 2>()); }
   template <class Vector, std::size_t... i>
   static float fold(Vector vector, std::index_sequence<i...>) {

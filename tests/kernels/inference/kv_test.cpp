@@ -32,7 +32,8 @@ TEST(KvBudget, UnderstandsEveryUnit) {
 }
 
 TEST(KvBudget, RefusesTheRest) {
-  for (const char* text : {"", "0", "-1G", "0tok", "1.5tok", "x", "2*meminfo.MemFree", "0*meminfo.MemFree", "0.5*", "tok", "nan*a"})
+  for (const char* text : {"", "0", "-1G", "0tok", "1.5tok", "x", "2*meminfo.MemFree", "0*meminfo.MemFree",
+                           "0.5*", "tok", "nan*a"})
     EXPECT_THROW(parse_kv_budget(text), UsageError) << text;
 }
 

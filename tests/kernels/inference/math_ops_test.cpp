@@ -41,18 +41,21 @@ TEST_P(MathOpsTest, MatvecOfEverySizeAndNumberOfVectors) {
       for (std::size_t vectors = 1; vectors <= MathOps::kMostVectors; ++vectors) {
         std::vector<float> x(vectors * columns), packed(vectors * stride), y(vectors * rows, -1);
         for (float& value : x) value = draw();
-        for (std::size_t v = 0; v < vectors; ++v) ops_.pack(x.data() + v * columns, columns, stride, packed.data() + v * stride);
+        for (std::size_t v = 0; v < vectors; ++v)
+          ops_.pack(x.data() + v * columns, columns, stride, packed.data() + v * stride);
         ops_.matvec(matrix.data(), rows, stride, packed.data(), vectors, y.data(), rows);
         for (std::size_t v = 0; v < vectors; ++v) {
           for (std::size_t r = 0; r < rows; ++r) {
             double expected = 0, size = 0;
             for (std::size_t c = 0; c < columns; ++c) {
-              const double product = static_cast<double>(to_float(matrix[r * stride + c])) * x[v * columns + c];
+              const double product =
+                  static_cast<double>(to_float(matrix[r * stride + c])) * x[v * columns + c];
               expected += product;
               size += std::abs(product);
             }
             // The BF16 instructions keep 16 bits of each x.
-            EXPECT_NEAR(y[v * rows + r], expected, 3e-5 * size + 1e-6) << rows << 'x' << columns << ", vector " << v << " of " << vectors;
+            EXPECT_NEAR(y[v * rows + r], expected, 3e-5 * size + 1e-6)
+                << rows << 'x' << columns << ", vector " << v << " of " << vectors;
           }
         }
       }
@@ -72,16 +75,20 @@ TEST_P(MathOpsTest, AttentionOverBlocksEqualsSoftmaxOverAll) {
   constexpr std::size_t kWidth = 64, kRows = 3;
   constexpr int kTokens = 37;
   const std::vector<Bf16> keys = draw_bf16(kTokens * kWidth), values = draw_bf16(kTokens * kWidth);
-  std::vector<float> queries(kRows * kWidth), packed(kRows * kWidth), sums(kRows * kWidth, 0), scratch(2 * MathOps::kMostTokens * kWidth);
+  std::vector<float> queries(kRows * kWidth), packed(kRows * kWidth), sums(kRows * kWidth, 0),
+      scratch(2 * MathOps::kMostTokens * kWidth);
   for (float& value : queries) value = 0.3F * draw();
-  for (std::size_t r = 0; r < kRows; ++r) ops_.pack_query(queries.data() + r * kWidth, kWidth, kWidth, packed.data() + r * kWidth);
+  for (std::size_t r = 0; r < kRows; ++r)
+    ops_.pack_query(queries.data() + r * kWidth, kWidth, kWidth, packed.data() + r * kWidth);
   // A row that sees all, one with a window, one that ends early.
   const std::vector<std::int64_t> first = {0, 20, 0}, last = {36, 36, 17};
   std::vector<float> maximum(kRows, -INFINITY), total(kRows, 0);
   for (int begin = 0; begin < kTokens; begin += MathOps::kMostTokens) {
     const int tokens = std::min(MathOps::kMostTokens, kTokens - begin);
-    ops_.attend({keys.data() + static_cast<std::size_t>(begin) * kWidth, values.data() + static_cast<std::size_t>(begin) * kWidth, tokens, begin,
-                 kWidth, kRows, packed.data(), first.data(), last.data(), maximum.data(), total.data(), sums.data(), scratch.data()});
+    ops_.attend({keys.data() + static_cast<std::size_t>(begin) * kWidth,
+                 values.data() + static_cast<std::size_t>(begin) * kWidth, tokens, begin, kWidth, kRows,
+                 packed.data(), first.data(), last.data(), maximum.data(), total.data(), sums.data(),
+                 scratch.data()});
   }
   for (std::size_t r = 0; r < kRows; ++r) {
     std::vector<double> weights(kTokens, 0), expected(kWidth, 0);
@@ -90,17 +97,20 @@ TEST_P(MathOpsTest, AttentionOverBlocksEqualsSoftmaxOverAll) {
       if (t < first[r] || t > last[r]) continue;
       double score = 0;
       for (std::size_t i = 0; i < kWidth; ++i)
-        score += static_cast<double>(queries[r * kWidth + i]) * to_float(keys[static_cast<std::size_t>(t) * kWidth + i]);
+        score += static_cast<double>(queries[r * kWidth + i]) *
+                 to_float(keys[static_cast<std::size_t>(t) * kWidth + i]);
       weights[static_cast<std::size_t>(t)] = std::exp(score);
       all += std::exp(score);
     }
     for (int t = 0; t < kTokens; ++t) {
       for (std::size_t i = 0; i < kWidth; ++i)
-        expected[i] += weights[static_cast<std::size_t>(t)] / all * to_float(values[static_cast<std::size_t>(t) * kWidth + i]);
+        expected[i] += weights[static_cast<std::size_t>(t)] / all *
+                       to_float(values[static_cast<std::size_t>(t) * kWidth + i]);
     }
     std::vector<float> out(kWidth);
     ops_.unpack_sum(sums.data() + r * kWidth, kWidth, out.data());
-    for (std::size_t i = 0; i < kWidth; ++i) EXPECT_NEAR(out[i] / total[r], expected[i], 2e-5) << "row " << r << ", element " << i;
+    for (std::size_t i = 0; i < kWidth; ++i)
+      EXPECT_NEAR(out[i] / total[r], expected[i], 2e-5) << "row " << r << ", element " << i;
   }
 }
 
@@ -123,8 +133,8 @@ TEST_P(MathOpsTest, ExpandIsExact) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, MathOpsTest,
-                         testing::Values(host::Simd::portable, host::Simd::avx2, host::Simd::avx512, host::Simd::avx512_bf16,
-                                         host::Simd::neon, host::Simd::sve),
+                         testing::Values(host::Simd::portable, host::Simd::avx2, host::Simd::avx512,
+                                         host::Simd::avx512_bf16, host::Simd::neon, host::Simd::sve),
                          [](const auto& one) { return std::string(host::to_string(one.param)); });
 
 TEST(Bf16Test, RoundsToNearestEven) {

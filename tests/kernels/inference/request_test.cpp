@@ -11,8 +11,10 @@ namespace {
 using testing::ElementsAre;
 
 TEST(Requests, ReadsTrtllmBenchLines) {
-  const auto requests =
-      parse_requests("{\"task_id\": 0, \"input_ids\": [1, 2, 3], \"output_tokens\": 8}\n\n{\"input_ids\":[9],\"output_tokens\":1}", "f", {10, 100});
+  const auto requests = parse_requests(
+      "{\"task_id\": 0, \"input_ids\": [1, 2, 3], \"output_tokens\": "
+      "8}\n\n{\"input_ids\":[9],\"output_tokens\":1}",
+      "f", {10, 100});
   ASSERT_EQ(requests.size(), 2U);
   EXPECT_THAT(requests[0].prompt, ElementsAre(1, 2, 3));
   EXPECT_EQ(requests[0].output_tokens, 8);
@@ -21,10 +23,13 @@ TEST(Requests, ReadsTrtllmBenchLines) {
 
 TEST(Requests, NamesFileAndLineOfEveryFault) {
   const std::string good = "{\"input_ids\":[1],\"output_tokens\":1}\n";
-  for (const char* bad : {"{", "[]", "{\"output_tokens\":1}", "{\"prompt\":\"hi\",\"output_tokens\":1}", "{\"input_ids\":[],\"output_tokens\":1}",
-                          "{\"input_ids\":[10],\"output_tokens\":1}", "{\"input_ids\":[-1],\"output_tokens\":1}", "{\"input_ids\":[1.5],\"output_tokens\":1}",
-                          "{\"input_ids\":[1]}", "{\"input_ids\":[1],\"output_tokens\":0}", "{\"input_ids\":[1],\"output_tokens\":\"x\"}",
-                          "{\"input_ids\":[1],\"output_tokens\":100}", "{\"input_ids\":[99999999999],\"output_tokens\":1}"}) {
+  for (const char* bad :
+       {"{", "[]", "{\"output_tokens\":1}", "{\"prompt\":\"hi\",\"output_tokens\":1}",
+        "{\"input_ids\":[],\"output_tokens\":1}", "{\"input_ids\":[10],\"output_tokens\":1}",
+        "{\"input_ids\":[-1],\"output_tokens\":1}", "{\"input_ids\":[1.5],\"output_tokens\":1}",
+        "{\"input_ids\":[1]}", "{\"input_ids\":[1],\"output_tokens\":0}",
+        "{\"input_ids\":[1],\"output_tokens\":\"x\"}", "{\"input_ids\":[1],\"output_tokens\":100}",
+        "{\"input_ids\":[99999999999],\"output_tokens\":1}"}) {
     try {
       parse_requests(good + bad, "set.jsonl", {10, 100});
       ADD_FAILURE() << bad;

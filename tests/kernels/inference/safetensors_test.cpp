@@ -40,11 +40,12 @@ TEST(Safetensors, ReadsAHeader) {
 
 TEST(Safetensors, LiesAreFoundAndNamed) {
   const std::vector<std::pair<std::string, std::size_t>> lies = {
-      {R"({"a":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,14]}})", 14},    // size contradicts the shape
-      {R"({"a":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,12]}})", 4},     // beyond the file
-      {R"({"a":{"dtype":"BF16","shape":[2,3],"data_offsets":[12,0]}})", 12},    // backwards
-      {R"({"a":{"dtype":"BF16","shape":[2,3],"data_offsets":[4,16]}})", 16},    // a hole
-      {R"({"a":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]},"b":{"dtype":"BF16","shape":[2],"data_offsets":[2,6]}})", 6},
+      {R"({"a":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,14]}})", 14},  // size contradicts the shape
+      {R"({"a":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,12]}})", 4},   // beyond the file
+      {R"({"a":{"dtype":"BF16","shape":[2,3],"data_offsets":[12,0]}})", 12},  // backwards
+      {R"({"a":{"dtype":"BF16","shape":[2,3],"data_offsets":[4,16]}})", 16},  // a hole
+      {R"({"a":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]},"b":{"dtype":"BF16","shape":[2],"data_offsets":[2,6]}})",
+       6},
       {R"({"a":{"dtype":"BF16","shape":[-2],"data_offsets":[0,4]}})", 4},
       {R"({"a":{"dtype":"BF16","shape":[4611686018427387904,4],"data_offsets":[0,0]}})", 0},
       {R"({"a":{"dtype":"BF16","shape":"x","data_offsets":[0,4]}})", 4},
@@ -65,7 +66,8 @@ TEST(Safetensors, LiesAreFoundAndNamed) {
 TEST(Safetensors, TruncatedFilesAreRefused) {
   const auto whole = file_of(kTwo, 16);
   for (std::size_t length = 0; length < whole.size(); ++length)
-    EXPECT_FALSE(fault_of({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)}).empty()) << length;
+    EXPECT_FALSE(fault_of({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)}).empty())
+        << length;
   EXPECT_FALSE(fault_of(file_of(kTwo, 16, 1ULL << 60)).empty());
 }
 

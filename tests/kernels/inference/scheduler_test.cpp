@@ -39,7 +39,8 @@ class FakeEngine final : public Engine {
 
 std::vector<Request> requests_of(std::vector<std::pair<std::size_t, std::int64_t>> lengths) {
   std::vector<Request> requests;
-  for (const auto& [prompt, output] : lengths) requests.push_back({std::vector<std::int32_t>(prompt, 1), output});
+  for (const auto& [prompt, output] : lengths)
+    requests.push_back({std::vector<std::int32_t>(prompt, 1), output});
   return requests;
 }
 
@@ -131,7 +132,10 @@ RequestLog made_up_log() {
   log.end_s = 1.06;
   log.requests = {{1.0, 4, 3, true}, {1.01, 4, 1, true}};
   log.tokens = {{0, 5, 1.02}, {0, 6, 1.03}, {1, 9, 1.04}, {0, 7, 1.06}};
-  log.steps = {{1.0, 1.02, 4, 0, {100, 0}}, {1.02, 1.03, 0, 1, {100, 10}}, {1.03, 1.04, 4, 1, {100, 10}}, {1.05, 1.06, 0, 1, {100, 20}}};
+  log.steps = {{1.0, 1.02, 4, 0, {100, 0}},
+               {1.02, 1.03, 0, 1, {100, 10}},
+               {1.03, 1.04, 4, 1, {100, 10}},
+               {1.05, 1.06, 0, 1, {100, 20}}};
   return log;
 }
 
@@ -149,10 +153,12 @@ TEST(RequestMetrics, FollowTheirDefinitions) {
   EXPECT_NEAR(values_of(record, "ttft_s")[1], 0.03, 1e-12);
   EXPECT_NEAR(values_of(record, "tpot_s")[0], 0.02, 1e-12);
   EXPECT_TRUE(std::isnan(values_of(record, "tpot_s")[1]));  // one token has no pace
-  EXPECT_THAT(values_of(record, "itl_s"), ElementsAre(testing::DoubleNear(0.01, 1e-12), testing::DoubleNear(0.03, 1e-12)));
+  EXPECT_THAT(values_of(record, "itl_s"),
+              ElementsAre(testing::DoubleNear(0.01, 1e-12), testing::DoubleNear(0.03, 1e-12)));
   EXPECT_NEAR(values_of(record, "output_tokens_per_s")[0], 4 / 0.06, 1e-9);
   EXPECT_NEAR(values_of(record, "requests_per_s")[0], 2 / 0.06, 1e-9);
-  EXPECT_NEAR(values_of(record, "prefill_tokens_per_s")[0], 4 / 0.02, 1e-9);   // the mixed step counts for neither
+  EXPECT_NEAR(values_of(record, "prefill_tokens_per_s")[0], 4 / 0.02,
+              1e-9);  // the mixed step counts for neither
   EXPECT_NEAR(values_of(record, "decode_tokens_per_s")[0], 2 / 0.02, 1e-9);
   EXPECT_NEAR(values_of(record, "decode_bytes_per_s")[0], 230 / 0.02, 1e-6);
   EXPECT_NEAR(values_of(record, "mbu_measured")[0], 230 / 0.02 / 1e5, 1e-9);

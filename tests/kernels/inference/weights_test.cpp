@@ -25,7 +25,8 @@ TEST(Weights, ThreadsAndSeeds) {
   const std::uint64_t hash = Weights::synthetic(config, 1, one).hash();
   EXPECT_EQ(Weights::synthetic(config, 1, three).hash(), hash);
   EXPECT_NE(Weights::synthetic(config, 2, one).hash(), hash);
-  EXPECT_EQ(Weights::load(config, kFixtures + "qwen2-bias-tied", three).hash(), Weights::load(config, kFixtures + "qwen2-bias-tied", one).hash());
+  EXPECT_EQ(Weights::load(config, kFixtures + "qwen2-bias-tied", three).hash(),
+            Weights::load(config, kFixtures + "qwen2-bias-tied", one).hash());
 }
 
 TEST(Weights, AShapeThatIsNotTheConfigurationsIsSaid) {
@@ -46,7 +47,8 @@ TEST(Weights, AStepReadsAllButTheUntiedInputEmbedding) {
     const ModelConfig config = read_model_config(kFixtures + name);
     const Weights weights = Weights::load(config, kFixtures + name, team);
     EXPECT_GE(weights.bytes_read_per_step(), 2 * config.parameters_read_per_step()) << name;
-    EXPECT_LE(weights.bytes_read_per_step(), 3 * config.parameters_read_per_step()) << name;  // rows padded to 32, norms in single
+    EXPECT_LE(weights.bytes_read_per_step(), 3 * config.parameters_read_per_step())
+        << name;  // rows padded to 32, norms in single
   }
 }
 
@@ -54,7 +56,8 @@ TEST(Engine, PrefillAndDecodeAgreeOnEveryInstructionSet) {
   host::ThreadTeam team({0, 0});
   for (const char* name : {"llama-rope3", "mistral-window-sharded", "qwen2-bias-untied"}) {
     const Weights weights = Weights::load(read_model_config(kFixtures + name), kFixtures + name, team);
-    for (const host::Simd simd : {host::Simd::portable, host::Simd::avx2, host::Simd::avx512, host::Simd::avx512_bf16, host::Simd::sve}) {
+    for (const host::Simd simd : {host::Simd::portable, host::Simd::avx2, host::Simd::avx512,
+                                  host::Simd::avx512_bf16, host::Simd::sve}) {
       if (!host::supported(simd)) continue;
       const auto engine = make_host_engine(weights, team, {4, 16, simd});
       EXPECT_LT(verify_engine(*engine, 3), 0.05) << name << ' ' << host::to_string(simd);

@@ -1,11 +1,10 @@
-#include "kernels/stream/stream_kernel.hpp"
-
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
 #include "kernels/host/cpu_features.hpp"
 #include "kernels/stream/host/arrays.hpp"
 #include "kernels/stream/host/loops.hpp"
+#include "kernels/stream/stream_kernel.hpp"
 
 namespace sparkmpi::kernels::stream {
 namespace {
@@ -21,7 +20,8 @@ TEST(Stream, EveryOperationIsRightOnEveryInstructionSetAndOddSizes) {
           Arrays arrays(team, operation, footprint);
           arrays.run(loops);
           arrays.run(loops);
-          EXPECT_NO_THROW(arrays.verify()) << operation.name << ' ' << footprint << ' ' << host::to_string(simd);
+          EXPECT_NO_THROW(arrays.verify())
+              << operation.name << ' ' << footprint << ' ' << host::to_string(simd);
           EXPECT_EQ(arrays.bytes(), static_cast<double>(arrays.elements() * operation.bytes_per_element()));
           EXPECT_LE(arrays.bytes(), static_cast<double>(footprint));
         }
@@ -36,9 +36,10 @@ TEST(Stream, AWrongElementIsFound) {
     if (operation.arrays_written == 0) continue;
     Arrays arrays(team, operation, 32768);
     arrays.run(portable_loops());
-    double* const written = arrays.array(operation.operation == Operation::write || operation.operation == Operation::triad ? 0
-                                         : operation.operation == Operation::scale                                          ? 1
-                                                                                                                            : 2);
+    double* const written =
+        arrays.array(operation.operation == Operation::write || operation.operation == Operation::triad ? 0
+                     : operation.operation == Operation::scale                                          ? 1
+                                                                                                        : 2);
     ASSERT_NE(written, nullptr) << operation.name;
     written[arrays.elements() - 1] += 1;
     EXPECT_THROW(arrays.verify(), Error) << operation.name;
@@ -49,8 +50,9 @@ TEST(Stream, AWrongElementIsFound) {
 class StreamKernel : public testing::Test {
  protected:
   static Parameters parameters(Attributes changes = {}) {
-    Attributes all = {{"footprint", std::int64_t{65536}}, {"operation", std::string("read,triad")}, {"repetitions", std::int64_t{7}},
-                      {"max-time", 0.1},                  {"threads", std::int64_t{0}},             {"stores", std::string("auto")},
+    Attributes all = {{"footprint", std::int64_t{65536}}, {"operation", std::string("read,triad")},
+                      {"repetitions", std::int64_t{7}},   {"max-time", 0.1},
+                      {"threads", std::int64_t{0}},       {"stores", std::string("auto")},
                       {"cold", std::int64_t{0}}};
     for (auto& [name, value] : changes) all[name] = value;
     return Parameters(all);

@@ -28,8 +28,8 @@ TEST(SampleLoop, ShortOperationsAreRepeatedWithinASample) {
   const StopSignal stop;
   SampleOptions options;
   options.shortest_sample_s = 2e-3;
-  const Samples samples =
-      take_samples([] { std::this_thread::sleep_for(std::chrono::microseconds(100)); }, rule, options, world, stop);
+  const Samples samples = take_samples([] { std::this_thread::sleep_for(std::chrono::microseconds(100)); },
+                                       rule, options, world, stop);
   EXPECT_GT(samples.repeats, 1U);
   EXPECT_GE(samples.seconds.front(), 100e-6);  // of one operation, not of the sample
   EXPECT_LT(samples.seconds.front() * static_cast<double>(samples.repeats), 1.0);
@@ -54,7 +54,11 @@ TEST(SampleLoop, AStopRequestKeepsWhatWasMeasured) {
   int calls = 0;
   SampleOptions options;
   options.shortest_sample_s = 0;
-  const Samples samples = take_samples([&] { if (++calls == 20) stop.request(); }, rule, options, world, stop);
+  const Samples samples = take_samples(
+      [&] {
+        if (++calls == 20) stop.request();
+      },
+      rule, options, world, stop);
   EXPECT_EQ(samples.stop_reason, "interrupted");
   EXPECT_FALSE(samples.seconds.empty());
   EXPECT_LT(samples.seconds.size(), 30U);

@@ -26,9 +26,14 @@ TEST(ThreadTeam, WritesBeforeABarrierAreSeenAfterIt) {
 
 TEST(ThreadTeam, AWorkersExceptionReachesTheCaller) {
   ThreadTeam team({0, 0});
-  EXPECT_THROW(team.run([](int worker) { if (worker == 1) throw std::runtime_error("x"); }), std::runtime_error);
+  EXPECT_THROW(team.run([](int worker) {
+    if (worker == 1) throw std::runtime_error("x");
+  }),
+               std::runtime_error);
   int ran = 0;
-  team.run([&](int worker) { if (worker == 0) ++ran; });
+  team.run([&](int worker) {
+    if (worker == 0) ++ran;
+  });
   EXPECT_EQ(ran, 1);
 }
 
