@@ -17,9 +17,10 @@ from engine_runner import run_engine
 from reference_forward import Reference
 
 # Largest difference of two logits, in standard deviations of the expected ones. Keys and values rounded to BF16 move them
-# by up to 0.034 (measured); against a reference that rounds them too, only single precision's rounding is left.
+# by up to 0.034 (measured); against a reference that rounds them too, single precision and the roundings that it flips
+# are left (measured: 0.013, with BF16 instructions).
 EXACT_KV_TOLERANCE = 0.05
-BF16_KV_TOLERANCE = 0.01
+BF16_KV_TOLERANCE = 0.03
 
 
 def main():
