@@ -1,5 +1,5 @@
 # Sourced by quickstart.sh and run-tests.sh: which Debian or Ubuntu packages the project needs, and how they get here.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034  # the arrays are the sourcing scripts' to use
 
 build_packages=(
   g++ cmake ninja-build pkg-config git ca-certificates
