@@ -13,6 +13,7 @@ fi
 sparkmpi=$(realpath "$1")
 python=$2
 [ "$(id -u)" -eq 0 ] || { echo "skipped: network namespaces need root"; exit 77; }
+mountpoint -q / || { echo "skipped: / is no mount point (a chroot), so ip netns exec cannot work"; exit 77; }
 a=spark-a-$$ b=spark-b-$$
 scratch=$(mktemp -d)
 cleanup() {
