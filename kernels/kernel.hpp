@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/communicator.hpp"
+#include "kernels/device/cuda_module.hpp"
 #include "kernels/device/device.hpp"
 #include "kernels/option.hpp"
 #include "kernels/recorder.hpp"
@@ -16,10 +17,18 @@
 
 namespace sparkmpi::kernels {
 
+/// Where a rank stands, as known before anything runs.
+struct Site {
+  const Placement& placement;
+  const CudaModule& cuda;  ///< without devices where there is no GPU
+  int ranks = 1;           ///< in the world
+  int local_ranks = 1;     ///< on this node
+};
+
 /// All that a kernel may touch while it runs. References outlive run().
 struct Context {
   const Parameters& parameters;
-  const Placement& placement;
+  const Site& site;
   Communicator& world;
   Recorder& recorder;
   const StopSignal& stop;
@@ -30,7 +39,7 @@ class Kernel {
   virtual ~Kernel() = default;
   /// Rejects parameters that can't work here, before anything is measured: every rank calls it for every
   /// point before the first point runs, with no communication. Throws UsageError with one clear line.
-  virtual void check(const Parameters& parameters, const Placement& placement) const = 0;
+  virtual void check(const Parameters& parameters, const Site& site) const = 0;
   /// Measures one point. Called on every rank at once, between two ledger snapshots. Throws Error when
   /// something fails or a result is wrong; what was recorded up to then is kept.
   virtual void run(Context& context) = 0;
@@ -43,6 +52,7 @@ struct KernelInfo {
   std::span<const OptionSpec> options;
   std::span<const results::MetricInfo> metrics;
   std::string_view headline;  ///< the metric that the summary shows first
+  bool runs_on_gpu = false;   ///< otherwise its ranks drive the host
   std::unique_ptr<Kernel> (*make)();
 };
 

@@ -137,9 +137,9 @@ std::string Nvml::driver_version() const {
   return status == kSuccess ? std::string(version.c_str()) : std::string();
 }
 
-NvmlLedger::NvmlLedger(const Nvml& nvml, const std::string& gpu_uuid, std::uint32_t pid)
-    : nvml_(nvml), pid_(pid) {
-  if (nvml_.functions().by_uuid(gpu_uuid.c_str(), &device_) != kSuccess) {
+NvmlLedger::NvmlLedger(std::shared_ptr<const Nvml> nvml, const std::string& gpu_uuid, std::uint32_t pid)
+    : nvml_(std::move(nvml)), pid_(pid) {
+  if (nvml_->functions().by_uuid(gpu_uuid.c_str(), &device_) != kSuccess) {
     throw Error(
         fmt::format("NVML does not know the GPU {}; CUDA and NVML see different devices here", gpu_uuid));
   }
@@ -152,7 +152,7 @@ void NvmlLedger::read(std::vector<Reading>& out) {
 }
 
 void NvmlLedger::read_memory(std::vector<Reading>& out) const {
-  const Nvml::Functions& nvml = nvml_.functions();
+  const Nvml::Functions& nvml = nvml_->functions();
   // Version 2 keeps the driver's own reserve apart from what is used; version 1 adds it to "used".
   MemoryV2 memory{kMemoryV2, 0, 0, 0, 0};
   Status status = call(nvml.memory_v2, device_, &memory);
@@ -172,7 +172,7 @@ void NvmlLedger::read_memory(std::vector<Reading>& out) const {
 }
 
 void NvmlLedger::read_process(std::vector<Reading>& out) const {
-  const Nvml::Functions& nvml = nvml_.functions();
+  const Nvml::Functions& nvml = nvml_->functions();
   std::vector<ProcessInfo> processes(64);
   auto count = static_cast<unsigned int>(processes.size());
   Status status = call(nvml.processes, device_, &count, processes.data());
@@ -196,7 +196,7 @@ void NvmlLedger::read_process(std::vector<Reading>& out) const {
 }
 
 void NvmlLedger::read_state(std::vector<Reading>& out) const {
-  const Nvml::Functions& nvml = nvml_.functions();
+  const Nvml::Functions& nvml = nvml_->functions();
   unsigned int milliwatts = 0, celsius = 0, sm_mhz = 0, memory_mhz = 0;
   unsigned long long millijoules = 0, reasons = 0;
   push(out, "power", "W", call(nvml.power, device_, &milliwatts), milliwatts * 1e-3);

@@ -44,9 +44,9 @@ class Nvml {
 /// Answer::not_supported, never as 0.
 class NvmlLedger final : public Ledger {
  public:
-  /// @param nvml available and outlives the ledger. @param gpu_uuid "GPU-…" as CUDA and NVML print it.
+  /// @param nvml available. @param gpu_uuid "GPU-…" as CUDA and NVML print it.
   /// @param pid whose memory process_used is. Throws Error when NVML does not know the GPU.
-  NvmlLedger(const Nvml& nvml, const std::string& gpu_uuid, std::uint32_t pid);
+  NvmlLedger(std::shared_ptr<const Nvml> nvml, const std::string& gpu_uuid, std::uint32_t pid);
 
   std::string_view name() const override { return "nvml"; }
   Cost cost() const override { return Cost::cheap; }
@@ -57,7 +57,7 @@ class NvmlLedger final : public Ledger {
   void read_process(std::vector<Reading>& out) const;
   void read_state(std::vector<Reading>& out) const;
 
-  const Nvml& nvml_;
+  std::shared_ptr<const Nvml> nvml_;
   void* device_ = nullptr;  ///< nvmlDevice_t
   std::uint32_t pid_;
 };

@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "kernels/device/cuda_module.hpp"
+#include "kernels/device/device_ledgers.hpp"
 #include "ledger/environment.hpp"
 #include "ledger/sampler.hpp"
 #include "ledger/software.hpp"
@@ -60,8 +62,6 @@ class Runner {
       : world_(world),
         plan_(plan),
         options_(options),
-        ledgers_(ledger::standard_ledgers()),
-        sampled_(ledger::standard_ledgers()),
         progress_(stderr, world.rank() == 0 ? options.verbosity : Verbosity::quiet,
                   static_cast<int>(plan.size())) {
     world_.set_watchdog(options.watchdog);
@@ -89,15 +89,18 @@ class Runner {
   /// Everything that can be refused is refused here, before anything is measured.
   void prepare(results::RunInfo info) {
     world_.together("bind ranks", [&] {
-      placement_ = placement_ = bind_rank(world_, options_.binding, kernels::CudaModule().devices());
-      if (placement_->device.kind == kernels::DeviceKind::cuda)
-        throw UsageError(
-            fmt::format("--device {}: the kernels of this version run on the host; use --device host",
-                        placement_->device.id));
+      BindingOptions binding = options_.binding;
+      binding.cuda_kernels =
+          std::ranges::all_of(plan_, [](const PlannedPoint& planned) { return planned.kernel->runs_on_gpu; });
+      placement_ = bind_rank(world_, binding, cuda_.devices());
+      if (placement_->device.kind == kernels::DeviceKind::cuda) refuse_host_kernels();
+      site_.emplace(*placement_, cuda_, world_.size(), world_.local_size());
+      ledgers_ = kernels::device_ledgers(placement_->device, cuda_);
+      sampled_ = kernels::device_ledgers(placement_->device, cuda_);
     });
     world_.together("check parameters", [&] {
       for (const PlannedPoint& planned : plan_)
-        planned.kernel->make()->check(kernels::Parameters(planned.point.parameters), *placement_);
+        planned.kernel->make()->check(kernels::Parameters(planned.point.parameters), *site_);
     });
     const std::vector<std::uint8_t> mine = results::encode(rank_info(world_, *placement_));
     const auto all = world_.gather(mine);
@@ -116,6 +119,14 @@ class Runner {
     clock_ = Clock();
   }
 
+  void refuse_host_kernels() const {
+    for (const PlannedPoint& planned : plan_) {
+      if (!planned.kernel->runs_on_gpu)
+        throw UsageError(fmt::format("--device {}: {} runs on the host only; use --device host",
+                                     placement_->device.id, planned.kernel->name));
+    }
+  }
+
   KernelRecord measure(const PlannedPoint& planned) {
     const kernels::Parameters parameters(planned.point.parameters);
     kernels::Recorder recorder(planned.kernel->metrics, ledgers_, clock_,
@@ -129,7 +140,7 @@ class Runner {
     bool completed = false, failed = false;
     std::string error;
     try {
-      kernels::Context context{parameters, *placement_, world_, recorder, world_.interruption().stop()};
+      kernels::Context context{parameters, *site_, world_, recorder, world_.interruption().stop()};
       planned.kernel->make()->run(context);
       completed = true;
     } catch (const kernels::PeerFailure&) {
@@ -188,11 +199,13 @@ class Runner {
   World& world_;
   const kernels::Plan& plan_;
   const RunOptions& options_;
+  const kernels::CudaModule cuda_;
   ledger::LedgerSet ledgers_;  ///< of the measuring thread
   ledger::LedgerSet sampled_;  ///< of the sampler's
   Progress progress_;
   Clock clock_;
   std::optional<kernels::Placement> placement_;
+  std::optional<kernels::Site> site_;
   std::optional<results::ResultWriter> writer_;  ///< rank 0's
   std::string failure_;                          ///< rank 0: why the last point failed
 };

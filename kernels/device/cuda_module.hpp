@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kernels/device/device.hpp"
@@ -13,11 +14,14 @@ namespace sparkmpi::kernels {
 /// What crosses the boundary of the module: plain data and functions. Functions return an empty text, or
 /// CUDA's own error.
 struct CudaModuleApi {
-  static constexpr std::uint32_t kVersion = 1;  ///< rises whenever this struct changes
+  static constexpr std::uint32_t kVersion = 2;  ///< rises whenever this struct changes
   std::uint32_t version = 0;
   std::string (*enumerate)(std::vector<Device>& devices) = nullptr;
   /// cudaMemGetInfo of one device, in bytes. Makes a context on it.
   std::string (*memory)(int ordinal, std::uint64_t& free, std::uint64_t& total) = nullptr;
+  /// One workload's own table of functions by its name, null for one that the module lacks
+  /// (kernels/suite/cuda_interfaces.cpp holds the list).
+  const void* (*interface)(std::string_view name) = nullptr;
 };
 
 class CudaModule {
@@ -38,6 +42,13 @@ class CudaModule {
     std::uint64_t free, total;
   };
   Memory memory(int ordinal) const;
+
+  /// A workload's GPU side: a struct of function pointers with `static constexpr std::string_view
+  /// kInterface`, declared beside the workload and filled in by its cuda/ folder. Null without the module.
+  template <class Interface>
+  const Interface* find() const {
+    return api_ == nullptr ? nullptr : static_cast<const Interface*>(api_->interface(Interface::kInterface));
+  }
 
  private:
   void* handle_ = nullptr;

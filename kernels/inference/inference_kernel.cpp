@@ -68,12 +68,12 @@ class Repeatability {
 
 class Inference final : public Kernel {
  public:
-  void check(const Parameters& parameters, const Placement& placement) const override {
-    resolve(parameters, placement);
+  void check(const Parameters& parameters, const Site& site) const override {
+    resolve(parameters, site.placement);
   }
 
   void run(Context& context) override {
-    const Settings settings = resolve(context.parameters, context.placement);
+    const Settings settings = resolve(context.parameters, context.site.placement);
     Recorder& recorder = context.recorder;
     host::ThreadTeam team(settings.cpus);
     const Weights weights = make_weights(settings, team, recorder);

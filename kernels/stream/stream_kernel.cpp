@@ -121,9 +121,9 @@ std::unique_ptr<timing::StoppingRule> stopping_rule(const Parameters& parameters
 
 class Stream final : public Kernel {
  public:
-  void check(const Parameters& parameters, const Placement& placement) const override {
+  void check(const Parameters& parameters, const Site& site) const override {
     chosen_operations(parameters.text("operation"));
-    chosen_cpus(parameters, placement);
+    chosen_cpus(parameters, site.placement);
     const std::int64_t footprint = parameters.integer("footprint");
     bypass_caches(parameters.text("stores"), static_cast<std::size_t>(footprint));
     const double physical =
@@ -138,7 +138,7 @@ class Stream final : public Kernel {
     const Parameters& parameters = context.parameters;
     const auto footprint = static_cast<std::size_t>(parameters.integer("footprint"));
     const bool bypass = bypass_caches(parameters.text("stores"), footprint);
-    host::ThreadTeam team(chosen_cpus(parameters, context.placement));
+    host::ThreadTeam team(chosen_cpus(parameters, context.site.placement));
     const host::Simd simd = host::best_simd();
     const Loops loops = loops_for(simd, bypass);
     context.recorder.fact("threads", std::int64_t{team.size()});

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "kernels/device/cuda_module.hpp"
+#include "kernels/suite/cuda_interfaces.hpp"
 
 namespace {
 
@@ -76,6 +77,7 @@ std::string memory(int ordinal, std::uint64_t& free, std::uint64_t& total) {
 }  // namespace
 
 extern "C" const CudaModuleApi* sparkmpi_cuda_module() {
-  static const CudaModuleApi api = {CudaModuleApi::kVersion, enumerate, memory};
+  static const CudaModuleApi api = {CudaModuleApi::kVersion, enumerate, memory,
+                                    sparkmpi::kernels::cuda_interface};
   return &api;
 }

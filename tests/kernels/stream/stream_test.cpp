@@ -58,6 +58,8 @@ class StreamKernel : public testing::Test {
     return Parameters(all);
   }
   const Placement placement_{{}, {0}, {0}};
+  const CudaModule cuda_;
+  const Site site_{placement_, cuda_};
 };
 
 TEST_F(StreamKernel, RecordsRawSamplesOfTheOperationsAskedFor) {
@@ -67,7 +69,7 @@ TEST_F(StreamKernel, RecordsRawSamplesOfTheOperationsAskedFor) {
   SoloCommunicator world;
   const StopSignal stop;
   const Parameters chosen = parameters();
-  Context context{chosen, placement_, world, recorder, stop};
+  Context context{chosen, site_, world, recorder, stop};
   info().make()->run(context);
   const results::KernelRecord record = std::move(recorder).take();
   ASSERT_EQ(record.series.size(), 2U);
@@ -79,11 +81,11 @@ TEST_F(StreamKernel, RecordsRawSamplesOfTheOperationsAskedFor) {
 
 TEST_F(StreamKernel, RefusesWhatCannotWork) {
   const auto kernel = info().make();
-  EXPECT_NO_THROW(kernel->check(parameters(), placement_));
-  EXPECT_THROW(kernel->check(parameters({{"operation", std::string("reed")}}), placement_), UsageError);
-  EXPECT_THROW(kernel->check(parameters({{"stores", std::string("wild")}}), placement_), UsageError);
-  EXPECT_THROW(kernel->check(parameters({{"threads", std::int64_t{2}}}), placement_), UsageError);
-  EXPECT_THROW(kernel->check(parameters({{"footprint", std::int64_t{1} << 60}}), placement_), UsageError);
+  EXPECT_NO_THROW(kernel->check(parameters(), site_));
+  EXPECT_THROW(kernel->check(parameters({{"operation", std::string("reed")}}), site_), UsageError);
+  EXPECT_THROW(kernel->check(parameters({{"stores", std::string("wild")}}), site_), UsageError);
+  EXPECT_THROW(kernel->check(parameters({{"threads", std::int64_t{2}}}), site_), UsageError);
+  EXPECT_THROW(kernel->check(parameters({{"footprint", std::int64_t{1} << 60}}), site_), UsageError);
 }
 
 }  // namespace

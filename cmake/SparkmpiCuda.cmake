@@ -1,0 +1,43 @@
+# The CUDA toolkit, where there is one and it is wanted: sets SPARKMPI_HAS_CUDA. The runtime is linked statically; libraries
+# that need more than the driver (cuBLASLt, NCCL) are loaded at run time by the code that uses them.
+set(SPARKMPI_HAS_CUDA OFF)
+if(NOT SPARKMPI_CUDA STREQUAL "OFF" AND NOT CMAKE_CROSSCOMPILING)
+  if(SPARKMPI_CUDA STREQUAL "ON")
+    find_package(CUDAToolkit 12 REQUIRED)
+  else()
+    find_package(CUDAToolkit 12 QUIET)
+  endif()
+  if(CUDAToolkit_FOUND)
+    set(SPARKMPI_HAS_CUDA ON)
+  endif()
+endif()
+
+if(SPARKMPI_HAS_CUDA)
+  if(NOT SPARKMPI_CUDA_ARCHITECTURES)
+    # Ampere, Hopper, and where the toolkit knows them Blackwell (data centre; GB10 and RTX, whose code 12.1 runs as well).
+    set(SPARKMPI_CUDA_ARCHITECTURES 80-real 90-real)
+    if(CUDAToolkit_VERSION VERSION_GREATER_EQUAL 12.8)
+      list(APPEND SPARKMPI_CUDA_ARCHITECTURES 100-real 120)
+    endif()
+  endif()
+  set(SPARKMPI_CUDA_ARCHITECTURES ${SPARKMPI_CUDA_ARCHITECTURES} CACHE STRING "GPU architectures, as CMAKE_CUDA_ARCHITECTURES")
+  set(CMAKE_CUDA_COMPILER ${CUDAToolkit_NVCC_EXECUTABLE} CACHE FILEPATH "CUDA compiler")
+  set(CMAKE_CUDA_ARCHITECTURES ${SPARKMPI_CUDA_ARCHITECTURES})
+  enable_language(CUDA)
+  set(CMAKE_CUDA_STANDARD 20)
+  set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+  message(STATUS "CUDA module: toolkit ${CUDAToolkit_VERSION}, architectures ${SPARKMPI_CUDA_ARCHITECTURES}")
+else()
+  message(STATUS "CUDA module: not built")
+endif()
+
+# sparkmpi_cuda_library(NAME SOURCES a.cu … DEPENDS lib …): one workload's GPU side as a static library `sparkmpi_NAME`, a part
+# of the CUDA module. Call it only under SPARKMPI_HAS_CUDA.
+function(sparkmpi_cuda_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(sparkmpi_${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(sparkmpi_${name} PUBLIC sparkmpi_flags ${ARG_DEPENDS} CUDA::cudart_static)
+  target_compile_options(sparkmpi_${name} PRIVATE
+    $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr --Werror=all-warnings -Xcompiler=-Wall,-Wextra>)
+  set_property(GLOBAL APPEND PROPERTY SPARKMPI_CUDA_PARTS sparkmpi_${name})
+endfunction()
