@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 
+#include "cli/overview_text.hpp"
 #include "results/quantity.hpp"
 #include "results/summary.hpp"
 
@@ -50,15 +51,19 @@ void print_wrapped(std::FILE* out, std::string_view text, std::string_view inden
   fmt::print(out, "{}\n", line);
 }
 
+/// "1 node", "2 nodes".
+std::string counted(const std::string& number, std::string_view what) {
+  return fmt::format("{} {}{}", number, what, number == "1" ? "" : "s");
+}
+
 void print_header(std::FILE* out, const results::ResultFile& file) {
   const Attributes& run = file.run.facts;
   print_wrapped(out, text_of(run, "command_line"), "");
-  print_wrapped(
-      out,
-      fmt::format("sparkmpi {}, {}, {} ranks on {} nodes, environment {}", text_of(run, "sparkmpi_version"),
-                  text_of(run, "start_time"), text_of(run, "ranks"), text_of(run, "nodes"),
-                  distinct(file.ranks, "environment")),
-      "");
+  print_wrapped(out,
+                fmt::format("sparkmpi {}, {}, {} on {}, environment {}", text_of(run, "sparkmpi_version"),
+                            text_of(run, "start_time"), counted(text_of(run, "ranks"), "rank"),
+                            counted(text_of(run, "nodes"), "node"), distinct(file.ranks, "environment")),
+                "");
   fmt::print(out, "\n{:>4}  {:<20} {:>4}  {:<8} {:<12} {}\n", "rank", "host", "node", "device", "cores",
              "device name");
   for (std::size_t rank = 0; rank < std::min(file.ranks.size(), kMostRankLines); ++rank) {
@@ -162,6 +167,7 @@ void print_summary(std::FILE* out, const results::ResultFile& file, const Summar
     print_ledgers(out, kernel, options);
   }
   if (file.kernels.empty()) fmt::print(out, "\nNo kernel had finished.\n");
+  print_overview(out, file);
 }
 
 }  // namespace sparkmpi::cli
