@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "cli/charge_cell_command.hpp"
 #include "cli/help.hpp"
 #include "cli/launch_rank.hpp"
 #include "cli/list_command.hpp"
@@ -29,6 +30,7 @@ int dispatch(int& argc, char**& argv) {
     if (cli::speaks_for_all()) fmt::print("sparkmpi {} {}\n", cli::version(), cli::revision());
     return 0;
   }
+  if (first == "charge-cell") return cli::charge_cell_command({arguments.begin() + 1, arguments.end()});
   if (first == "list" || first == "show" || first == "run") {
     arguments.erase(arguments.begin());
     if (first == "list") return cli::list_command(arguments);

@@ -6,17 +6,19 @@
 #include <limits>
 #include <map>
 
+#include "kernels/charge/allocator.hpp"
+
 namespace sparkmpi::kernels::charge {
 namespace {
 
-constexpr std::string_view kIdle = "idle";
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 /// A ledger's reading in one snapshot, NaN when it gave none.
 double value_of(const ledger::Snapshot& snapshot, std::string_view ledger) {
   const auto found = std::ranges::find(snapshot.readings, ledger, &ledger::Reading::name);
   if (found == snapshot.readings.end() || found->answer != ledger::Answer::value ||
       !std::isfinite(found->value)) {
-    return std::numeric_limits<double>::quiet_NaN();
+    return kNaN;
   }
   return found->value;
 }
@@ -33,6 +35,17 @@ bool of_one_process(std::string_view ledger) {
          ledger == "nvml.process_used";
 }
 
+double standard_deviation(std::span<const double> values) {
+  double sum = 0, squares = 0, count = 0;
+  for (const double value : values) {
+    if (!std::isfinite(value)) continue;
+    sum += value;
+    squares += value * value;
+    ++count;
+  }
+  return count < 2 ? kNaN : std::sqrt(std::max(0.0, (squares - sum * sum / count) / (count - 1)));
+}
+
 void append_in_order(std::vector<std::string>& names, const std::string& name) {
   if (std::ranges::find(names, name) == names.end()) names.push_back(name);
 }
@@ -41,6 +54,8 @@ class Table {
  public:
   explicit Table(std::span<const Observation> observations) {
     for (const Observation& observation : observations) add(observation);
+    for (LedgerNoise& known : ledgers_)
+      known.bytes = standard_deviation(idle(std::string(to_string(Step::touch_cpu)), known.ledger));
   }
 
   Slope slope(const std::string& allocator, const std::string& step, const std::string& ledger) const {
@@ -49,8 +64,20 @@ class Table {
     return regress(points->second.bytes, points->second.change, idle(step, ledger));
   }
 
+  std::size_t cells(const std::string& allocator, const std::string& step, const std::string& ledger) const {
+    const auto points = points_.find({allocator, step, ledger});
+    return points == points_.end() ? 0 : points->second.bytes.size();
+  }
+
   const std::vector<std::string>& allocators() const { return allocators_; }
-  const std::vector<std::string>& ledgers() const { return ledgers_; }
+  const std::vector<LedgerNoise>& ledgers() const { return ledgers_; }
+  /// Idle cells have no GPU step; the one before it takes as long.
+  std::span<const double> idle(const std::string& step, const std::string& ledger) const {
+    const std::string like =
+        step == to_string(Step::touch_gpu) ? std::string(to_string(Step::touch_cpu)) : step;
+    const auto points = points_.find({std::string(kIdle), like, ledger});
+    return points == points_.end() ? std::span<const double>{} : points->second.change;
+  }
   std::vector<std::string> steps_of(const std::string& allocator) const {
     const auto found = steps_.find(allocator);
     return found == steps_.end() ? std::vector<std::string>{} : found->second;
@@ -67,8 +94,8 @@ class Table {
       const ledger::Snapshot& after = observation.snapshots[i];
       append_in_order(steps_[observation.allocator], after.moment);
       for (const ledger::Reading& reading : before.readings) {
-        if (reading.unit != "B" || (after.moment == "exit" && of_one_process(reading.name))) continue;
-        append_in_order(ledgers_, reading.name);
+        if (!is_level(reading) || (after.moment == "exit" && of_one_process(reading.name))) continue;
+        note(reading);
         const double sign = counts_what_is_left(reading.name) ? -1 : 1;
         Points& points = points_[{observation.allocator, after.moment, reading.name}];
         points.bytes.push_back(static_cast<double>(observation.bytes));
@@ -77,12 +104,16 @@ class Table {
     }
   }
 
-  std::span<const double> idle(const std::string& step, const std::string& ledger) const {
-    const auto points = points_.find({std::string(kIdle), step, ledger});
-    return points == points_.end() ? std::span<const double>{} : points->second.change;
+  void note(const ledger::Reading& reading) {
+    const auto [place, fresh] = position_.try_emplace(reading.name, ledgers_.size());
+    if (fresh) ledgers_.push_back({reading.name, reading.answer, kNaN});
+    LedgerNoise& known = ledgers_[place->second];
+    if (known.answer != ledger::Answer::value) known.answer = reading.answer;
   }
 
-  std::vector<std::string> allocators_, ledgers_;
+  std::vector<std::string> allocators_;
+  std::vector<LedgerNoise> ledgers_;
+  std::map<std::string, std::size_t, std::less<>> position_;  ///< in ledgers_
   std::map<std::string, std::vector<std::string>> steps_;
   std::map<Key, Points> points_;
 };
@@ -96,6 +127,26 @@ bool counts_what_is_left(std::string_view ledger) {
   return std::ranges::find(kLeft, field) != kLeft.end();
 }
 
+bool is_level(const ledger::Reading& reading) {
+  if (reading.unit != "B" || reading.name.starts_with("vmstat.")) return false;
+  const std::string_view field = std::string_view(reading.name).substr(reading.name.rfind('.') + 1);
+  constexpr std::array<std::string_view, 14> kOthers = {"MemTotal",
+                                                        "SwapTotal",
+                                                        "total",
+                                                        "device_total",
+                                                        "max",
+                                                        "high",
+                                                        "low",
+                                                        "soft_limit",
+                                                        "peak",
+                                                        "swap_max",
+                                                        "VmPeak",
+                                                        "VmHWM",
+                                                        "memory_and_swap_max",
+                                                        "CommitLimit"};
+  return std::ranges::find(kOthers, field) == kOthers.end();
+}
+
 const Charge* Matrix::find(std::string_view allocator, std::string_view step, std::string_view ledger) const {
   const auto found = std::ranges::find_if(charges, [&](const Charge& charge) {
     return charge.allocator == allocator && charge.step == step && charge.ledger == ledger;
@@ -106,22 +157,32 @@ const Charge* Matrix::find(std::string_view allocator, std::string_view step, st
 Matrix charge_matrix(std::span<const Observation> observations) {
   const Table table(observations);
   Matrix matrix;
-  matrix.broken = failed_control(
-      {{"malloc", "status.VmRSS", table.slope("malloc", "touch_cpu", "status.VmRSS")},
-       {"malloc", "meminfo.MemFree", table.slope("malloc", "touch_cpu", "meminfo.MemFree")},
-       {"file_read", "meminfo.MemFree", table.slope("file_read", "touch_cpu", "meminfo.MemFree")}});
+  matrix.ledgers = table.ledgers();
+  const std::vector<Control> controls = {
+      {"malloc", "status.VmRSS", table.slope("malloc", "touch_cpu", "status.VmRSS")},
+      {"malloc", "meminfo.MemFree", table.slope("malloc", "touch_cpu", "meminfo.MemFree")},
+      {"file_read", "meminfo.MemFree", table.slope("file_read", "touch_cpu", "meminfo.MemFree")}};
+  matrix.broken = failed_control(controls);
+  matrix.doubtful = doubtful_control(controls);
   for (const std::string& allocator : table.allocators()) {
     for (const std::string& step : table.steps_of(allocator)) {
-      for (const std::string& ledger : table.ledgers()) {
+      for (const auto& [ledger, answer, noise] : table.ledgers()) {
         if (step == "exit" && of_one_process(ledger)) continue;
         const Slope slope = table.slope(allocator, step, ledger);
         const bool withheld = !matrix.broken.empty() && !std::isnan(slope.value);
-        matrix.charges.push_back(
-            {allocator, step, ledger, slope, withheld ? Verdict::indeterminate : judge(slope)});
+        matrix.charges.push_back({allocator, step, ledger, slope,
+                                  withheld ? Verdict::indeterminate : judge(slope),
+                                  table.cells(allocator, step, ledger)});
       }
     }
   }
   return matrix;
+}
+
+std::vector<std::string> allocators_of(const Matrix& matrix) {
+  std::vector<std::string> names;
+  for (const Charge& charge : matrix.charges) append_in_order(names, charge.allocator);
+  return names;
 }
 
 std::string settled_step(const Matrix& matrix, std::string_view allocator) {

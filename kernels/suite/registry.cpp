@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/near_match.hpp"
+#include "kernels/charge/charge_kernel.hpp"
 #include "kernels/inference/inference_kernel.hpp"
 #include "kernels/stream/stream_kernel.hpp"
 
@@ -16,6 +17,7 @@ namespace sparkmpi::kernels {
 std::span<const KernelInfo> registry() {
   static const std::array kernels = {
       inference::info(),
+      charge::info(),
       stream::info(),
   };
   return kernels;
