@@ -20,8 +20,8 @@ inline constexpr Step kSteps[] = {Step::allocate, Step::touch_cpu, Step::touch_g
 
 /// Where allocators that need a file find one.
 struct Scratch {
-  /// Holds at least as many bytes as any allocator is asked for, none of them in the page cache; empty when
-  /// there is none.
+  /// Holds as many bytes as the allocator is asked for and no more, since the kernel reads ahead; none of
+  /// them are in the page cache. Empty when there is none.
   std::string file;
 };
 

@@ -134,7 +134,7 @@ const KernelInfo& info() {
       .example = "sparkmpi charge --allocators malloc,memfd --sizes 64M,128M,256M",
       .options = kOptions,
       .metrics = charge_metrics(),
-      .headline = "charge_slope",
+      .headline = "double_counted",
       .runs_on_gpu = true,
       .make = []() -> std::unique_ptr<Kernel> { return std::make_unique<ChargeKernel>(); },
   };

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "kernels/charge/findings.hpp"
 
 namespace sparkmpi::kernels::charge {
 namespace {
@@ -16,9 +17,13 @@ using results::Better;
 using results::MetricInfo;
 using results::Origin;
 
-constexpr std::array<MetricInfo, 13> kMetrics = {{
+constexpr std::array<MetricInfo, 16> kMetrics = {{
+    {"double_counted", "1", Better::lower, Origin::derived,
+     "pairs of an allocator and a ledger that claims to say what is used, where it counts twice"},
+    {"indeterminate", "1", Better::lower, Origin::derived, "such pairs of which nothing can be said"},
     {"cell_bytes", "B", Better::neither, Origin::assumed, "bytes that a cell asks its allocator for"},
-    {"step_cell", "1", Better::neither, Origin::assumed, "the cell a step belongs to, in the order they ran"},
+    {"cell_order", "1", Better::neither, Origin::measured, "place of a cell in the order they ran"},
+    {"step_cell", "1", Better::neither, Origin::assumed, "the cell (axis cell) a step belongs to"},
     {"step_time_s", "s", Better::neither, Origin::measured, "when the ledgers were read after a step"},
     {"ledger_noise_bytes", "B", Better::neither, Origin::derived,
      "standard deviation of a ledger's change over the idle cells"},
@@ -77,6 +82,7 @@ class Writer {
     std::vector<double>& cells = recorder_.series("cell_bytes", "cell");
     const auto index = static_cast<double>(cells.size());
     cells.push_back(static_cast<double>(observation.bytes));
+    recorder_.series("cell_order", "cell").push_back(static_cast<double>(observation.order));
     recorder_.labels("cell_allocator", "cell").push_back(observation.allocator);
     recorder_.labels("cell_error", "cell").push_back(observation.error);
     if (observation.snapshots.empty() || observation.snapshots.front().moment != "before") return;
@@ -172,6 +178,9 @@ void record_charges(std::span<const Observation> observations, const Matrix& mat
   Writer writer(matrix, recorder);
   for (const Observation& observation : observations) writer.cell(observation);
   writer.charges(matrix);
+  const auto count = [&](Verdict verdict) { return static_cast<double>(count_claims(matrix, verdict)); };
+  recorder.series("double_counted", "setup").push_back(count(Verdict::double_counted));
+  recorder.series("indeterminate", "setup").push_back(count(Verdict::indeterminate));
 }
 
 std::vector<Observation> stored_observations(const results::KernelRecord& record) {
@@ -189,7 +198,8 @@ std::vector<Observation> stored_observations(const results::KernelRecord& record
     observations.push_back({element(reader.texts("cell_allocator"), index),
                             static_cast<std::size_t>(bytes),
                             {before},
-                            element(reader.texts("cell_error"), index)});
+                            element(reader.texts("cell_error"), index),
+                            static_cast<std::size_t>(element(reader.values("cell_order"), index))});
   }
   struct Place {
     std::size_t cell, snapshot;

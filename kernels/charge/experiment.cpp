@@ -37,9 +37,11 @@ Experiment::Experiment(const ExperimentPlan& plan, Context& context) : plan_(pla
   if (std::ranges::any_of(plan_.allocators, needs_file)) {
     try {
       const std::filesystem::path directory = charge::scratch_directory(plan_.scratch);
-      scratch_.emplace(directory, plan_.sizes.back());
+      for (const std::size_t bytes : plan_.sizes)
+        scratch_.try_emplace(bytes, directory, bytes).first->second.drop_from_cache();
       scratch_directory_ = std::filesystem::absolute(directory).lexically_normal().string();
     } catch (const Error& error) {
+      scratch_.clear();
       no_scratch_ = error.what();
     }
   }
@@ -54,6 +56,12 @@ std::vector<Observation> Experiment::run() {
     const auto seed = plan_.seed + static_cast<std::uint64_t>(more);
     measure(randomised(cells(true), 1, kIdleCellsOfControls, seed), "controls once more: ");
   }
+  for (std::size_t i = 0; i < done_.size(); ++i) done_[i].order = i;
+  const auto place = [this](const Observation& cell) {
+    const auto found = std::ranges::find(plan_.allocators, cell.allocator, &AllocatorInfo::name);
+    return std::pair(found - plan_.allocators.begin(), cell.bytes);
+  };
+  std::ranges::stable_sort(done_, {}, place);
   return std::move(done_);
 }
 
@@ -83,10 +91,12 @@ void Experiment::measure(const std::vector<PlannedCell>& order, std::string_view
 Observation Experiment::measure(const PlannedCell& cell) {
   const auto found = std::ranges::find(plan_.allocators, cell.allocator, &AllocatorInfo::name);
   const AllocatorInfo* const allocator = found == plan_.allocators.end() ? nullptr : &*found;
-  Observation observation{cell.allocator, cell.bytes, {}, refusal(allocator, cell.bytes)};
+  Observation observation{cell.allocator, cell.bytes, {}, refusal(allocator, cell.bytes), 0};
   if (!observation.error.empty()) return observation;
   const bool on_gpu = allocator != nullptr && allocator->needs == Needs::gpu;
-  const CellRequest request{cell.allocator, cell.bytes, scratch_ ? scratch_->path() : std::string(),
+  const auto file = scratch_.find(cell.bytes);
+  const CellRequest request{cell.allocator, cell.bytes,
+                            file == scratch_.end() ? std::string() : file->second.path(),
                             on_gpu ? context_.site.placement.device.id : "host"};
   CellResult result = measure_cell(
       request, kProgram, [this](pid_t child) { return device_ledgers(child); }, context_.recorder.clock(),
@@ -98,12 +108,12 @@ Observation Experiment::measure(const PlannedCell& cell) {
 
 std::string Experiment::refusal(const AllocatorInfo* allocator, std::size_t bytes) const {
   try {
-    if (scratch_) scratch_->drop_from_cache();
+    for (const auto& [size, file] : scratch_) file.drop_from_cache();
   } catch (const Error& error) {
     return error.what();
   }
   if (allocator == nullptr) return {};
-  if (allocator->needs == Needs::file && !scratch_) return no_scratch_;
+  if (allocator->needs == Needs::file && !scratch_.contains(bytes)) return no_scratch_;
   return objection(*allocator, bytes, headroom_of(context_.site));
 }
 

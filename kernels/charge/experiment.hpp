@@ -2,9 +2,8 @@
 // All cells of one rank, in random order, with the idle ones between them.
 
 #include <cstdint>
-#include <filesystem>
+#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,12 +33,12 @@ Headroom headroom_of(const Site& site);
 
 class Experiment {
  public:
-  /// Makes the scratch file when an allocator needs one. Without a place for it those allocators' cells say
+  /// Makes the scratch files when an allocator needs them. Without a place for it those allocators' cells say
   /// so, and the rest is measured. Both arguments outlive the experiment.
   Experiment(const ExperimentPlan& plan, Context& context);
 
-  /// Every planned cell, and up to two more blocks of the controls when noise leaves one undecided. Ends
-  /// early when the run is to stop.
+  /// Every planned cell, and up to two more blocks of the controls when noise leaves one undecided; sorted
+  /// by the plan's allocators and sizes. Ends early when the run is to stop.
   std::vector<Observation> run();
 
   const std::string& scratch() const { return scratch_directory_; }
@@ -54,11 +53,12 @@ class Experiment {
 
   const ExperimentPlan& plan_;
   Context& context_;
-  std::optional<ScratchFile> scratch_;
+  /// One for each size: in a longer file the kernel would read ahead beyond it.
+  std::map<std::size_t, ScratchFile> scratch_;
   std::string scratch_directory_;
   std::string no_scratch_;  ///< why there is none
   std::shared_ptr<const ledger::Nvml> nvml_;
-  std::vector<Observation> done_;
+  std::vector<Observation> done_;  ///< in the order they ran
 };
 
 }  // namespace sparkmpi::kernels::charge

@@ -19,6 +19,12 @@ std::string joined(const Names& names) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
+/// "malloc, memfd", or how many when they are many.
+std::string few(const Names& names) {
+  constexpr std::size_t kMost = 3;
+  return names.size() <= kMost ? joined(names) : fmt::format("{} allocators", names.size());
+}
+
 const Charge* settled(const Matrix& matrix, std::string_view allocator, std::string_view ledger) {
   return matrix.find(allocator, settled_step(matrix, allocator), ledger);
 }
@@ -59,6 +65,12 @@ std::vector<Claim> claims_of(const Matrix& matrix) {
   }
   for (const auto& [ledger, heading] : kDevice) add(ledger, heading);
   return claims;
+}
+
+std::size_t count_claims(const Matrix& matrix, Verdict verdict) {
+  std::size_t count = 0;
+  for (const Claim& claim : claims_of(matrix)) count += by_verdict(matrix, claim.ledger)[verdict].size();
+  return count;
 }
 
 std::string cell_text(const Matrix& matrix, std::string_view allocator, std::string_view ledger) {
@@ -126,7 +138,7 @@ std::string double_counting(const Matrix& matrix) {
     if (const Names& names = groups[Verdict::double_counted]; !names.empty())
       twice.push_back(fmt::format("{} counts {} twice", claim.ledger, joined(names)));
     if (const Names& names = groups[Verdict::indeterminate]; !names.empty())
-      unclear.push_back(fmt::format("{} for {}", claim.ledger, joined(names)));
+      unclear.push_back(fmt::format("{} for {}", claim.ledger, few(names)));
   }
   std::string text =
       twice.empty() ? "No: no ledger counts memory twice" : fmt::format("Yes: {}", fmt::join(twice, "; "));

@@ -19,6 +19,9 @@ struct Claim {
 /// level of the cgroup, cuda.used, NVML's. Those that do not exist here are left out.
 std::vector<Claim> claims_of(const Matrix& matrix);
 
+/// How many pairs of an allocator (all of its memory there) and a claim have this verdict.
+std::size_t count_claims(const Matrix& matrix, Verdict verdict);
+
 /// "1.00 ±0.01" at the step where all of the allocator's memory is there; "n/s" when the ledger says that it
 /// does not support the question, "denied" when it is not permitted, "-" without a number.
 std::string cell_text(const Matrix& matrix, std::string_view allocator, std::string_view ledger);

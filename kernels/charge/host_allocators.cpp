@@ -188,8 +188,7 @@ class FileRead final : public Allocator {
   }
   bool touch_cpu() override {
     for (std::size_t done = 0; done < bytes_;) {
-      // Whole pages, as O_DIRECT wants them; the scratch file is longer than any size asked for.
-      const std::size_t wanted = std::min(kReadBlock, (bytes_ - done + kPage - 1) / kPage * kPage);
+      const std::size_t wanted = std::min(kReadBlock, bytes_ - done);
       const ssize_t got = pread(file_.get(), buffer_, wanted, static_cast<off_t>(done));
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) throw refused("read", bytes_);

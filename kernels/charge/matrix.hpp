@@ -20,6 +20,7 @@ struct Observation {
   std::size_t bytes = 0;
   std::vector<ledger::Snapshot> snapshots;  ///< named by step, the first one "before"
   std::string error;                        ///< why steps are missing; empty when all were taken
+  std::size_t order = 0;                    ///< of this cell in the whole experiment, from 0
 };
 
 /// One entry of the matrix.
