@@ -54,7 +54,7 @@ void print_failures(std::FILE* out, std::span<const Observation> observations) {
     if (!cell.error.empty()) ++failures[fmt::format("{}: {}", cell.allocator, cell.error)];
   }
   for (const auto& [line, times] : failures)
-    print_wrapped(out, times == 1 ? line : fmt::format("{} ({} cells)", line, times), "  ");
+    print_wrapped(out, times == 1 ? line : fmt::format("{} ({} cells)", line, times), "  ", 4);
 }
 
 void print_rank(std::FILE* out, const results::KernelRecord& record) {
@@ -69,11 +69,11 @@ void print_rank(std::FILE* out, const results::KernelRecord& record) {
   print_failures(out, observations);
   fmt::print(out, "\n");
   for (const std::string& allocator : allocators_of(matrix))
-    print_wrapped(out, allocator_verdict(matrix, allocator, claims), "  ");
+    print_wrapped(out, allocator_verdict(matrix, allocator, claims), "  ", 4);
   fmt::print(out, "\n");
-  for (const std::string& line : cgroup_verdicts(matrix)) print_wrapped(out, line, "  ");
-  for (const std::string& line : remarks(matrix)) print_wrapped(out, line, "  ");
-  print_wrapped(out, "Does this environment double-count memory? " + double_counting(matrix), "  ");
+  for (const std::string& line : cgroup_verdicts(matrix)) print_wrapped(out, line, "  ", 4);
+  for (const std::string& line : remarks(matrix)) print_wrapped(out, line, "  ", 4);
+  print_wrapped(out, "Does this environment double-count memory? " + double_counting(matrix), "  ", 4);
 }
 
 }  // namespace

@@ -54,6 +54,13 @@ class Table {
  public:
   explicit Table(std::span<const Observation> observations) {
     for (const Observation& observation : observations) add(observation);
+    for (const auto& [key, points] : points_) {
+      if (key[0] == kIdle) continue;
+      const Residuals own = residuals(points.bytes, points.change);
+      Residuals& pool = pools_[{key[1], key[2]}];
+      pool.squares += own.squares;
+      pool.freedom += own.freedom;
+    }
     for (LedgerNoise& known : ledgers_)
       known.bytes = standard_deviation(idle(std::string(to_string(Step::touch_cpu)), known.ledger));
   }
@@ -61,7 +68,8 @@ class Table {
   Slope slope(const std::string& allocator, const std::string& step, const std::string& ledger) const {
     const auto points = points_.find({allocator, step, ledger});
     if (points == points_.end()) return regress({}, {}, {});
-    return regress(points->second.bytes, points->second.change, idle(step, ledger));
+    return regress(points->second.bytes, points->second.change, idle(step, ledger),
+                   pooled_variance(step, ledger));
   }
 
   std::size_t cells(const std::string& allocator, const std::string& step, const std::string& ledger) const {
@@ -104,6 +112,14 @@ class Table {
     }
   }
 
+  /// Other processes disturb every allocator's cells alike: few points that happen to lie on a line do not
+  /// make a ledger exact that scatters for the other allocators.
+  double pooled_variance(const std::string& step, const std::string& ledger) const {
+    const auto pool = pools_.find({step, ledger});
+    return pool == pools_.end() || pool->second.freedom == 0 ? 0
+                                                             : pool->second.squares / pool->second.freedom;
+  }
+
   void note(const ledger::Reading& reading) {
     const auto [place, fresh] = position_.try_emplace(reading.name, ledgers_.size());
     if (fresh) ledgers_.push_back({reading.name, reading.answer, kNaN});
@@ -116,6 +132,7 @@ class Table {
   std::map<std::string, std::size_t, std::less<>> position_;  ///< in ledgers_
   std::map<std::string, std::vector<std::string>> steps_;
   std::map<Key, Points> points_;
+  std::map<std::pair<std::string, std::string>, Residuals> pools_;  ///< by step and ledger
 };
 
 }  // namespace

@@ -20,6 +20,15 @@ struct Slope {
 /// to fall on a line do not make a noisy ledger exact. NaN changes (a ledger that did not answer) are left
 /// out.
 /// @param idle changes of the same ledger over cells that allocated nothing; may be empty.
-Slope regress(std::span<const double> bytes, std::span<const double> change, std::span<const double> idle);
+/// @param least_variance known from elsewhere; the residual variance is no smaller either.
+Slope regress(std::span<const double> bytes, std::span<const double> change, std::span<const double> idle,
+              double least_variance = 0);
+
+/// Residuals of several lines together: sum of squares and degrees of freedom.
+struct Residuals {
+  double squares = 0, freedom = 0;
+};
+/// Those of the straight line through (bytes, change); none with fewer than three points or two sizes.
+Residuals residuals(std::span<const double> bytes, std::span<const double> change);
 
 }  // namespace sparkmpi::kernels::charge

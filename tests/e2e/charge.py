@@ -66,8 +66,7 @@ def measured(checks, where, start, output):
             break
         print(f"{where}: {result.stderr.strip().splitlines()[-1]}")
     checks.expect(result.returncode == 0, f"{where}: exit {result.returncode}: {result.stderr}")
-    if result.stdout:
-        print(result.stdout)
+    print("\n".join(line for line in result.stdout.splitlines() if "±" in line or "charged per byte" in line))
     return result
 
 
@@ -172,7 +171,7 @@ def removed_while_running(checks, program, scratch, mount, limit_file):
         checks.expect(removed, "the cgroup could not be removed while cells ran")
         checks.expect(process.returncode in (0, 1) and (process.returncode == 0 or "control" in error), f"a removed cgroup ended the run: {error}")
         row = charges(program, output, scratch).get(("malloc", "touch_cpu", "status.VmRSS"))
-        checks.expect(row is not None and row["cells"] == 24 and abs(row["slope"] - 1) <= TOLERANCE, f"after the cgroup's end: {row}")
+        checks.expect(row is not None and row["cells"] >= 24 and abs(row["slope"] - 1) <= TOLERANCE, f"after the cgroup's end: {row}")
 
 
 def killed_child(checks, program, scratch):

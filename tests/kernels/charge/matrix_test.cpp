@@ -53,6 +53,15 @@ TEST(Matrix, ANoisyLedgerIsIndeterminateAndTheOthersAreNot) {
   EXPECT_EQ(verdict(matrix, "memfd", "cgroup.current"), Verdict::counted);
 }
 
+TEST(Matrix, NoiseOfOtherAllocatorsWidensAnExactLine) {
+  FalseMachine machine;
+  std::vector<Observation> cells =
+      experiment(machine, "memfd", {}, {0, 200.0 * kMiB, -150.0 * kMiB, 90.0 * kMiB, -220.0 * kMiB});
+  for (const std::size_t bytes : {64 * kMiB, 128 * kMiB, 256 * kMiB})
+    cells.push_back(machine.cell("mmap", bytes, {}));
+  EXPECT_EQ(verdict(charge_matrix(cells), "mmap", "meminfo.MemFree"), Verdict::indeterminate);
+}
+
 TEST(Matrix, AFailedControlWithholdsEveryVerdict) {
   FalseMachine machine;
   std::vector<Observation> cells = experiment(machine, "memfd", {});

@@ -41,6 +41,14 @@ TEST(Regression, IdleNoiseWidensTheIntervalOfAPerfectLine) {
   EXPECT_LT(regress(kBytes, line(1, 0), {}).half_width, 1e-9);
 }
 
+TEST(Regression, AVarianceKnownFromElsewhereIsTheLeast) {
+  const double known = regress(kBytes, line(1, 0), {}, 1e14).half_width;
+  EXPECT_NEAR(known / regress(kBytes, line(1, 0), {}, 1e12).half_width, 10, 1e-6);
+  EXPECT_NEAR(residuals(std::vector<double>{1, 2, 3, 4}, std::vector<double>{1.1, 1.9, 3.2, 3.9}).squares,
+              0.063, 1e-9);
+  EXPECT_EQ(residuals(std::vector<double>{1, 2}, std::vector<double>{1, 2}).freedom, 0);
+}
+
 TEST(Regression, UnansweredChangesAreLeftOut) {
   std::vector<double> change = line(1, 0);
   change[2] = std::numeric_limits<double>::quiet_NaN();
