@@ -25,7 +25,8 @@ constexpr std::array<OptionSpec, 6> kOptions = {{
              "controls)"},
     {.name = "sizes",
      .default_value = "auto",
-     .help = "at least three sizes, multiples of 2 MiB; auto: 64M,128M,256M, or less on a small machine"},
+     .help = "at least three sizes, multiples of 2 MiB; auto: 64M,128M,256M, more or less on a large or "
+             "small machine"},
     {.name = "repetitions",
      .short_name = 'r',
      .kind = OptionKind::integer,

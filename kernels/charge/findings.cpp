@@ -160,6 +160,17 @@ std::vector<std::string> remarks(const Matrix& matrix) {
     if (!where.empty())
       lines.push_back(fmt::format("{} stays charged after free and exit: {}", allocator, joined(where)));
   }
+  for (const LedgerNoise& known : matrix.ledgers) {
+    if (!is_cgroup_usage(known.ledger)) continue;
+    Names unseen;
+    for (const std::string& allocator : by_verdict(matrix, known.ledger)[Verdict::uncounted]) {
+      const Charge* const node = settled(matrix, allocator, "meminfo.MemFree");
+      if (node != nullptr && node->verdict == Verdict::counted) unseen.push_back(allocator);
+    }
+    if (!unseen.empty())
+      lines.push_back(fmt::format("{} does not count host memory of {}: its limit does not hold it back",
+                                  known.ledger, joined(unseen)));
+  }
   if (const Charge* cache = settled(matrix, "file_read", "cuda.used")) {
     if (cache->verdict == Verdict::counted)
       lines.emplace_back(

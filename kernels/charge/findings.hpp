@@ -36,7 +36,8 @@ std::vector<std::string> cgroup_verdicts(const Matrix& matrix);
 /// The answer to "does this environment double-count memory?", one sentence.
 std::string double_counting(const Matrix& matrix);
 
-/// What else the numbers say: charges that stay after free and exit, page cache in cudaMemGetInfo's figure.
+/// What else the numbers say: charges that stay after free and exit, host memory that a cgroup does not
+/// count, page cache in cudaMemGetInfo's figure, a control too noisy to hold.
 std::vector<std::string> remarks(const Matrix& matrix);
 
 }  // namespace sparkmpi::kernels::charge

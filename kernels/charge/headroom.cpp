@@ -16,7 +16,9 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t kMiB = std::size_t{1} << 20U;
-constexpr std::size_t kLargestDefault = 256 * kMiB, kSmallestDefault = 8 * kMiB;
+constexpr std::size_t kLargestDefault = 256 * kMiB, kLargestOfLargeHost = 512 * kMiB;
+constexpr std::size_t kSmallestDefault = 8 * kMiB;
+constexpr double kLargeHost = 32.0 * 1024 * static_cast<double>(kMiB);
 /// The child itself, its page tables, and what this process records meanwhile.
 constexpr double kMargin = 64.0 * static_cast<double>(kMiB);
 
@@ -52,8 +54,8 @@ double free_shared_memory() {
 
 std::vector<std::size_t> default_sizes(const Headroom& available) {
   const double most = std::min(available.host, available.device) / 4;
-  const auto largest =
-      std::bit_floor(static_cast<std::size_t>(std::min(most, static_cast<double>(kLargestDefault))));
+  const std::size_t cap = available.host >= kLargeHost ? kLargestOfLargeHost : kLargestDefault;
+  const auto largest = std::bit_floor(static_cast<std::size_t>(std::min(most, static_cast<double>(cap))));
   if (largest < kSmallestDefault) {
     throw Error(fmt::format("charge: only {} of memory can be had here, {} are needed",
                             format_bytes(std::min(available.host, available.device)),

@@ -23,8 +23,9 @@ Headroom headroom(std::span<const ledger::Reading> readings, double shared_memor
 /// Free bytes of the file system on /dev/shm; 0 when there is none.
 double free_shared_memory();
 
-/// A quarter, a half and all of the largest power of two that is at most 256 MiB and a quarter of what can be
-/// had. Throws Error when that is less than 8 MiB.
+/// A quarter, a half and all of the largest power of two that is at most a quarter of what can be had and
+/// 256 MiB, or 512 MiB on hosts with 32 GiB and more, whose many cores keep more free pages to themselves.
+/// Throws Error when that is less than 8 MiB.
 std::vector<std::size_t> default_sizes(const Headroom& available);
 
 /// The sizes, halved together until the largest takes at most nine tenths of /dev/shm, for an allocator that

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "kernels/charge/allocator.hpp"
+#include "results/statistics.hpp"
 
 namespace sparkmpi::kernels::charge {
 namespace {
@@ -56,10 +57,8 @@ class Table {
     for (const Observation& observation : observations) add(observation);
     for (const auto& [key, points] : points_) {
       if (key[0] == kIdle) continue;
-      const Residuals own = residuals(points.bytes, points.change);
-      Residuals& pool = pools_[{key[1], key[2]}];
-      pool.squares += own.squares;
-      pool.freedom += own.freedom;
+      const double variance = median_unbiased_variance(points.bytes, points.change);
+      if (!std::isnan(variance)) pools_[{key[1], key[2]}].push_back(variance);
     }
     for (LedgerNoise& known : ledgers_)
       known.bytes = standard_deviation(idle(std::string(to_string(Step::touch_cpu)), known.ledger));
@@ -113,11 +112,11 @@ class Table {
   }
 
   /// Other processes disturb every allocator's cells alike: few points that happen to lie on a line do not
-  /// make a ledger exact that scatters for the other allocators.
+  /// make a ledger exact that scatters for the other allocators. The median, since one allocator that
+  /// scatters by itself says nothing of the others.
   double pooled_variance(const std::string& step, const std::string& ledger) const {
     const auto pool = pools_.find({step, ledger});
-    return pool == pools_.end() || pool->second.freedom == 0 ? 0
-                                                             : pool->second.squares / pool->second.freedom;
+    return pool == pools_.end() || pool->second.empty() ? 0 : results::quantile(pool->second, 0.5);
   }
 
   void note(const ledger::Reading& reading) {
@@ -132,7 +131,7 @@ class Table {
   std::map<std::string, std::size_t, std::less<>> position_;  ///< in ledgers_
   std::map<std::string, std::vector<std::string>> steps_;
   std::map<Key, Points> points_;
-  std::map<std::pair<std::string, std::string>, Residuals> pools_;  ///< by step and ledger
+  std::map<std::pair<std::string, std::string>, std::vector<double>> pools_;  ///< by step and ledger
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "kernels/charge/regression.hpp"
 
 #include <algorithm>
+#include <boost/math/distributions/chi_squared.hpp>
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <limits>
@@ -66,10 +67,12 @@ Line fit(std::span<const double> bytes, std::span<const double> change) {
 
 }  // namespace
 
-Residuals residuals(std::span<const double> bytes, std::span<const double> change) {
+double median_unbiased_variance(std::span<const double> bytes, std::span<const double> change) {
   const Line line = fit(bytes, change);
-  if (line.xx == 0 || line.points < 3) return {};
-  return {line.squares, line.points - 2};
+  if (line.xx == 0 || line.points < 3) return kNaN;
+  const double freedom = line.points - 2;
+  const boost::math::chi_squared distribution(freedom);
+  return line.squares / boost::math::median(distribution);
 }
 
 Slope regress(std::span<const double> bytes, std::span<const double> change, std::span<const double> idle,

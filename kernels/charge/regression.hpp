@@ -24,11 +24,9 @@ struct Slope {
 Slope regress(std::span<const double> bytes, std::span<const double> change, std::span<const double> idle,
               double least_variance = 0);
 
-/// Residuals of several lines together: sum of squares and degrees of freedom.
-struct Residuals {
-  double squares = 0, freedom = 0;
-};
-/// Those of the straight line through (bytes, change); none with fewer than three points or two sizes.
-Residuals residuals(std::span<const double> bytes, std::span<const double> change);
+/// The residual variance of the straight line through (bytes, change), as an estimate that is median-unbiased
+/// for Gaussian noise, so that the median of several lines' estimates is one of the noise that they share.
+/// NaN with fewer than three points or two sizes.
+double median_unbiased_variance(std::span<const double> bytes, std::span<const double> change);
 
 }  // namespace sparkmpi::kernels::charge

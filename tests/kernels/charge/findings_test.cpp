@@ -50,6 +50,14 @@ TEST(Findings, WithoutACgroupNothingIsSaidAboutIt) {
   EXPECT_THAT(double_counting(charge_matrix(cells)), HasSubstr("of a memory cgroup nothing can be said"));
 }
 
+TEST(Findings, HostMemoryThatTheCgroupMissesIsRemarked) {
+  FalseMachine machine;
+  const auto lines = remarks(charge_matrix(experiment(machine, "memfd", {.cgroup = 0})));
+  EXPECT_THAT(lines, testing::Contains(HasSubstr("cgroup.current does not count host memory of memfd")));
+  EXPECT_THAT(remarks(charge_matrix(experiment(machine, "memfd", {}))),
+              testing::Not(testing::Contains(HasSubstr("does not count"))));
+}
+
 TEST(Findings, AnUnsupportedLedgerSaysSo) {
   FalseMachine machine;
   std::vector<Observation> cells = experiment(machine, "memfd", {});

@@ -62,6 +62,18 @@ TEST(Matrix, NoiseOfOtherAllocatorsWidensAnExactLine) {
   EXPECT_EQ(verdict(charge_matrix(cells), "mmap", "meminfo.MemFree"), Verdict::indeterminate);
 }
 
+TEST(Matrix, AnAllocatorThatScattersAloneSpoilsNoOther) {
+  FalseMachine machine;
+  std::vector<Observation> cells = experiment(machine, "memfd", {});
+  for (const double extra : {0.0, 64.0, -64.0}) {
+    for (const std::size_t bytes : {64 * kMiB, 128 * kMiB, 256 * kMiB})
+      cells.push_back(machine.cell("mmap", bytes, {}, extra * static_cast<double>(kMiB)));
+  }
+  const Matrix matrix = charge_matrix(cells);
+  EXPECT_EQ(verdict(matrix, "mmap", "meminfo.MemFree"), Verdict::indeterminate);
+  EXPECT_EQ(verdict(matrix, "memfd", "meminfo.MemFree"), Verdict::counted);
+}
+
 TEST(Matrix, AFailedControlWithholdsEveryVerdict) {
   FalseMachine machine;
   std::vector<Observation> cells = experiment(machine, "memfd", {});

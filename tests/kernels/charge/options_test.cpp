@@ -83,6 +83,7 @@ TEST(Headroom, DecidesTheDefaultSizes) {
   const double mib = static_cast<double>(kMiB);
   EXPECT_EQ(default_sizes({8192 * mib, 0, kInfinity}),
             (std::vector<std::size_t>{64 * kMiB, 128 * kMiB, 256 * kMiB}));
+  EXPECT_EQ(default_sizes({65536 * mib, 0, kInfinity}).back(), 512 * kMiB);
   EXPECT_EQ(default_sizes({600 * mib, 0, kInfinity}).back(), 128 * kMiB);
   EXPECT_EQ(default_sizes({8192 * mib, 0, 300 * mib}).back(), 64 * kMiB);
   EXPECT_THROW(default_sizes({20 * mib, 0, kInfinity}), Error);
