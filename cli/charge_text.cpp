@@ -36,6 +36,15 @@ std::vector<Claim> shown_columns(std::vector<Claim> claims) {
   return claims;
 }
 
+std::string left_out(std::span<const Claim> claims, std::span<const Claim> shown) {
+  std::string names;
+  for (const Claim& claim : claims) {
+    if (std::ranges::find(shown, claim.ledger, &Claim::ledger) == shown.end())
+      names += (names.empty() ? "" : ", ") + claim.heading;
+  }
+  return names;
+}
+
 void print_matrix(std::FILE* out, const Matrix& matrix, std::span<const Claim> columns) {
   fmt::print(out, "  {:<{}}", "charged per byte", kNameWidth);
   for (const Claim& claim : columns) fmt::print(out, " {:>11}", claim.heading);
@@ -64,7 +73,8 @@ void print_rank(std::FILE* out, const results::KernelRecord& record) {
   if (!matrix.charges.empty()) {
     print_matrix(out, matrix, columns);
     if (columns.size() < claims.size())
-      fmt::print(out, "  {} more ledgers: sparkmpi show FILE --charges\n", claims.size() - columns.size());
+      fmt::print(out, "  not shown here: {}; sparkmpi show FILE --charges has all\n",
+                 left_out(claims, columns));
   }
   print_failures(out, observations);
   fmt::print(out, "\n");
