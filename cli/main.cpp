@@ -10,6 +10,7 @@
 #include "cli/help.hpp"
 #include "cli/launch_rank.hpp"
 #include "cli/list_command.hpp"
+#include "cli/rootfs_command.hpp"
 #include "cli/run_command.hpp"
 #include "cli/show_command.hpp"
 #include "cli/version.hpp"
@@ -29,9 +30,10 @@ int dispatch(int& argc, char**& argv) {
     if (cli::speaks_for_all()) fmt::print("sparkmpi {} {}\n", cli::version(), cli::revision());
     return 0;
   }
-  if (first == "list" || first == "show" || first == "run") {
+  if (first == "list" || first == "show" || first == "run" || first == "rootfs") {
     arguments.erase(arguments.begin());
     if (first == "list") return cli::list_command(arguments);
+    if (first == "rootfs") return cli::rootfs_command(arguments);
     if (first == "show") return cli::show_command(arguments);
   }
   return cli::run_command(argc, argv, arguments);
