@@ -15,10 +15,11 @@ namespace sparkmpi::chroot {
 namespace {
 
 /// Waits for the child or for a signal, whichever comes first, with all of them blocked: no handler needed.
-[[noreturn]] void guard(pid_t child, const sigset_t& signals) {
+[[noreturn]] void guard(pid_t child, const sigset_t& signals, const std::function<void()>& at_end) {
   while (true) {
     int status = 0;
     if (waitpid(child, &status, WNOHANG) == child) {
+      if (at_end) at_end();
       if (!WIFSIGNALED(status)) _exit(WEXITSTATUS(status));
       std::signal(WTERMSIG(status), SIG_DFL);
       sigset_t its_own;
@@ -35,7 +36,7 @@ namespace {
 
 }  // namespace
 
-void continue_in_child() {
+void continue_in_child(const std::function<void()>& at_end) {
   sigset_t signals, before;
   sigemptyset(&signals);
   for (const int signal : {SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCONT})
@@ -43,7 +44,7 @@ void continue_in_child() {
   sigprocmask(SIG_BLOCK, &signals, &before);
   const pid_t guardian = getpid(), child = fork();
   if (child < 0) throw Error(fmt::format("no process to be had: {}", std::strerror(errno)));
-  if (child > 0) guard(child, signals);
+  if (child > 0) guard(child, signals, at_end);
   sigprocmask(SIG_SETMASK, &before, nullptr);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != guardian) _exit(128 + SIGKILL);  // it died before the line above

@@ -2,12 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cstdio>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
+#include "cli/cgroup_command.hpp"
+#include "cli/enclose_command.hpp"
 #include "cli/help.hpp"
+#include "cli/launch_command.hpp"
 #include "cli/launch_rank.hpp"
 #include "cli/list_command.hpp"
 #include "cli/rootfs_command.hpp"
@@ -30,12 +36,19 @@ int dispatch(int& argc, char**& argv) {
     if (cli::speaks_for_all()) fmt::print("sparkmpi {} {}\n", cli::version(), cli::revision());
     return 0;
   }
-  if (first == "list" || first == "show" || first == "run" || first == "rootfs") {
-    arguments.erase(arguments.begin());
-    if (first == "list") return cli::list_command(arguments);
-    if (first == "rootfs") return cli::rootfs_command(arguments);
-    if (first == "show") return cli::show_command(arguments);
+  using Command = int (*)(const std::vector<std::string>&);
+  constexpr std::array<std::pair<std::string_view, Command>, 6> kCommands = {{
+      {"list", cli::list_command},
+      {"show", cli::show_command},
+      {"rootfs", cli::rootfs_command},
+      {"launch", cli::launch_command},
+      {"cgroup", cli::cgroup_command},
+      {"enclose", cli::enclose_command},
+  }};
+  for (const auto& [name, command] : kCommands) {
+    if (first == name) return command({arguments.begin() + 1, arguments.end()});
   }
+  if (first == "run") arguments.erase(arguments.begin());
   return cli::run_command(argc, argv, arguments);
 }
 
