@@ -110,6 +110,12 @@ std::string shell_text(const std::vector<std::string>& argv) {
   return text;
 }
 
+std::vector<std::string> process_variables() {
+  std::vector<std::string> variables;
+  for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
+  return variables;
+}
+
 std::string find_program(const std::string& name) {
   if (name.find('/') != std::string::npos) return access(name.c_str(), X_OK) == 0 ? name : "";
   const char* const path = std::getenv("PATH");

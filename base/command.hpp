@@ -19,6 +19,9 @@ CommandResult run_command(const std::vector<std::string>& argv);
 /// The arguments as a person could paste them into a POSIX shell; for display only.
 std::string shell_text(const std::vector<std::string>& argv);
 
+/// This process's environment variables: "NAME=value".
+std::vector<std::string> process_variables();
+
 /// Where PATH finds a program; empty when it does not.
 std::string find_program(const std::string& name);
 

@@ -3,21 +3,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/command.hpp"
 #include "base/error.hpp"
 #include "cli/become.hpp"
 #include "cli/parse_options.hpp"
 #include "launchers/launch.hpp"
 
 namespace sparkmpi::cli {
-namespace {
-
-std::vector<std::string> all_variables() {
-  std::vector<std::string> variables;
-  for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
-  return variables;
-}
-
-}  // namespace
 
 int enclose_command(const std::vector<std::string>& arguments) {
   namespace po = boost::program_options;
@@ -43,7 +35,8 @@ int enclose_command(const std::vector<std::string>& arguments) {
     for (const std::string& path : parsed.values["show"].as<Texts>()) enclosure.visible.emplace_back(path);
   enclosure.gpu = parsed.values.count("gpu") != 0;
   enclosure.name = fmt::format("sparkmpi-{}", getpid());
-  become(launchers::enclosed_command(environment, enclosure, {dashes + 1, arguments.end()}, all_variables()));
+  become(launchers::enclosed_command(environment, enclosure, {dashes + 1, arguments.end()},
+                                     process_variables()));
 }
 
 }  // namespace sparkmpi::cli

@@ -71,6 +71,7 @@ launchers::LaunchPlan plan_of(const ParsedOptions& parsed) {
   plan.directory = std::filesystem::current_path();
   plan.program =
       values.count("program") != 0 ? values["program"].as<std::string>() : launchers::program_path();
+  plan.variables = launchers::variables_to_hand_on(process_variables());
   plan.gpu = values.count("gpu") != 0;
   plan.oversubscribe = values.count("oversubscribe") != 0;
   return plan;

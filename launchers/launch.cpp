@@ -52,6 +52,7 @@ Argv launch_command(const LaunchPlan& plan) {
   enclosure.directory = plan.directory;
   enclosure.visible = plan.visible;
   enclosure.gpu = plan.gpu;
+  enclosure.variables = plan.variables;
   enclosure.name = fmt::format("sparkmpi-{}", getpid());
   Argv ranks = launcher_part(plan);
   if (plan.environment->name == "native") {

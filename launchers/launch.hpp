@@ -26,8 +26,9 @@ struct LaunchPlan {
   std::vector<std::string> launcher_options;  ///< handed to mpirun or srun as they are
   std::vector<std::filesystem::path> visible;
   std::filesystem::path directory;
-  std::string program;  ///< of the ranks; the same path everywhere
-  Argv arguments;       ///< the program's
+  std::string program;                 ///< of the ranks; the same path everywhere
+  Argv arguments;                      ///< the program's
+  std::vector<std::string> variables;  ///< names that an inside model's container is given
   bool gpu = false;
   bool oversubscribe = false;
 };

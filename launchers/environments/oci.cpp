@@ -27,12 +27,12 @@ void add_limits(const Enclosure& enclosure, Argv& argv) {
                                      {"cpuset", "--cpuset-cpus"},
                                      {"memory", "--memory"},
                                      {"cgroup-parent", "--cgroup-parent"},
-                                     {"cgroups", "--cgroups"}}) {
+                                     {"cgroups", "--cgroups"},
+                                     {"ulimit", "--ulimit"}}) {
     if (enclosure.has(option))
       argv.push_back(fmt::format("{}={}", flag, enclosure.value(option, "container")));
   }
   if (enclosure.has("privileged")) argv.emplace_back("--privileged");
-  argv.emplace_back("--ulimit=memlock=-1:-1");
 }
 
 void add_mounts(const Enclosure& enclosure, Argv& argv) {

@@ -7,7 +7,7 @@
 
 namespace sparkmpi::launchers::oci {
 
-inline constexpr std::array<EnvironmentOption, 14> kOptions = {{
+inline constexpr std::array<EnvironmentOption, 15> kOptions = {{
     {"image", "image to run: image=docker.io/library/debian:12"},
     {"rootfs", "directory to run instead of an image (podman): rootfs=./root"},
     {"shm-size", "size of /dev/shm: shm-size=16g"},
@@ -20,6 +20,7 @@ inline constexpr std::array<EnvironmentOption, 14> kOptions = {{
     {"cgroup-parent", "parent of the container's cgroup: cgroup-parent=/bench"},
     {"cgroupns", "cgroup namespace: cgroupns=host or private"},
     {"cgroups", "podman: cgroups=disabled runs in the caller's own group"},
+    {"ulimit", "limit of a resource (needs CAP_SYS_RESOURCE): ulimit=memlock=-1:-1"},
     {"runtime", "OCI runtime: runtime=runc"},
     {"gpu-device", "how GPUs are given: gpu-device=nvidia.com/gpu=all (CDI; default) or gpus for --gpus all"},
 }};

@@ -51,16 +51,16 @@ TEST(Environments, TheCommandStandsUnchangedAtTheEndOfEach) {
 }
 
 TEST(Environments, Docker) {
-  Enclosure made =
-      enclosure("docker", {"image=repo/bench:1", "memory=96g", "shm-size=16g", "cpuset=0-15", "privileged",
-                           "cgroup-parent=/bench", "cgroupns=host", "ipc=private", "runtime=runc"});
+  Enclosure made = enclosure("docker", {"image=repo/bench:1", "memory=96g", "shm-size=16g", "cpuset=0-15",
+                                        "privileged", "cgroup-parent=/bench", "cgroupns=host", "ipc=private",
+                                        "runtime=runc", "ulimit=memlock=-1:-1"});
   made.variables = {"OMPI_COMM_WORLD_RANK"};
   made.gpu = true;
   EXPECT_THAT(
       enclose("docker", made),
       ElementsAre("docker", "run", "--rm", "--name=sparkmpi-7", "--runtime=runc", "--ipc=private",
                   "--network=host", "--pid=host", "--cgroupns=host", "--shm-size=16g", "--cpuset-cpus=0-15",
-                  "--memory=96g", "--cgroup-parent=/bench", "--privileged", "--ulimit=memlock=-1:-1",
+                  "--memory=96g", "--cgroup-parent=/bench", "--ulimit=memlock=-1:-1", "--privileged",
                   "--volume=/tmp:/tmp", "--volume=/data/run 1:/data/run 1", "--volume=/models:/models",
                   "--workdir=/data/run 1", "--gpus=all", "--env=OMPI_COMM_WORLD_RANK",
                   "--entrypoint=/opt/sparkmpi", "repo/bench:1", "charge", "-o", "a b;c.h5"));
