@@ -10,9 +10,11 @@
 #include "cli/help.hpp"
 #include "cli/launch_rank.hpp"
 #include "cli/list_command.hpp"
+#include "cli/pressure_child_command.hpp"
 #include "cli/run_command.hpp"
 #include "cli/show_command.hpp"
 #include "cli/version.hpp"
+#include "kernels/pressure/protocol.hpp"
 
 namespace {
 
@@ -29,6 +31,8 @@ int dispatch(int& argc, char**& argv) {
     if (cli::speaks_for_all()) fmt::print("sparkmpi {} {}\n", cli::version(), cli::revision());
     return 0;
   }
+  if (first == kernels::pressure::kSubCommand)
+    return cli::pressure_child_command({arguments.begin() + 1, arguments.end()});
   if (first == "list" || first == "show" || first == "run") {
     arguments.erase(arguments.begin());
     if (first == "list") return cli::list_command(arguments);
