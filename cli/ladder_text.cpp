@@ -38,12 +38,13 @@ std::string text_fact(const KernelRecord& record, std::string_view name) {
 
 void print_answer(std::FILE* out, std::size_t rank, const KernelRecord& record) {
   const double refused = at(series_of(record, "refused_bytes"), 0);
-  print_wrapped(out,
-                fmt::format("rank {}: {} granted{}, by {}: {}", rank,
-                            format_quantity(at(series_of(record, "granted_bytes"), 0), "B"),
-                            std::isnan(refused) ? "" : fmt::format(", {} refused", format_quantity(refused, "B")),
-                            text_fact(record, "refused_by"), text_fact(record, "refusal")),
-                "  ");
+  print_wrapped(
+      out,
+      fmt::format("rank {}: {} granted{}, by {}: {}", rank,
+                  format_quantity(at(series_of(record, "granted_bytes"), 0), "B"),
+                  std::isnan(refused) ? "" : fmt::format(", {} refused", format_quantity(refused, "B")),
+                  text_fact(record, "refused_by"), text_fact(record, "refusal")),
+      "  ");
 }
 
 /// The steps that raised what is held, thinned out evenly with the first and the last kept.
@@ -77,7 +78,8 @@ void print_steps(std::FILE* out, const KernelRecord& record) {
   fmt::print(out, "  {:<10} {:>11} {:>11} {:>11} {:>11} {:>11}\n", "held (r0)", "read", "grant+touch",
              "MemAvail", "cgroup", "cuda free");
   for (const std::size_t step : rows_of(held)) {
-    const double seconds = at(series_of(record, "allocate_time_s"), step) + at(series_of(record, "touch_time_s"), step);
+    const double seconds =
+        at(series_of(record, "allocate_time_s"), step) + at(series_of(record, "touch_time_s"), step);
     fmt::print(out, "  {:<10} {:>11} {:>11} {:>11} {:>11} {:>11}\n", format_quantity(held[step], "B"),
                format_quantity(median_read(record, held[step]), "B/s"),
                format_quantity(at(grown, step) / seconds, "B/s"),

@@ -61,8 +61,8 @@ Climb::Climb(const ClimbOptions& options, ledger::LedgerSet ledgers, std::unique
   shape.ceiling = ceiling;
   ladder_.emplace(shape);
   Recorder& recorder = context.recorder;
-  recorder.fact("step_bytes", static_cast<std::int64_t>(shape.step));
-  recorder.fact("resolution_bytes", static_cast<std::int64_t>(shape.resolution));
+  recorder.fact("step_bytes", static_cast<std::int64_t>(ladder_->shape().step));
+  recorder.fact("resolution_bytes", static_cast<std::int64_t>(ladder_->shape().resolution));
   recorder.fact("budget_bytes", budget_);
   recorder.fact("floor_bytes", options.rules.floor);
   recorder.fact("cgroup_limit_bytes", left.cgroup_limit);

@@ -26,6 +26,9 @@ class Ladder {
   /// Sizes are whole huge pages, which is also what cudaMalloc takes from the device.
   static constexpr std::uint64_t kGrain = std::uint64_t{2} << 20U;
 
+  /// As rounded.
+  const LadderShape& shape() const { return shape_; }
+
   /// The size to try now, always above largest_granted() and below smallest_refused(); nothing when the
   /// answer is known.
   std::optional<std::uint64_t> next() const;
