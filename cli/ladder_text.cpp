@@ -36,15 +36,19 @@ std::string text_fact(const KernelRecord& record, std::string_view name) {
   return found == record.facts.end() ? "?" : to_string(found->second);
 }
 
+/// In whole MiB: granted and refused are often the same in three digits.
+std::string mebibytes(double bytes) {
+  return fmt::format("{:.0f} MiB", bytes / (1U << 20U));
+}
+
 void print_answer(std::FILE* out, std::size_t rank, const KernelRecord& record) {
   const double refused = at(series_of(record, "refused_bytes"), 0);
-  print_wrapped(
-      out,
-      fmt::format("rank {}: {} granted{}, by {}: {}", rank,
-                  format_quantity(at(series_of(record, "granted_bytes"), 0), "B"),
-                  std::isnan(refused) ? "" : fmt::format(", {} refused", format_quantity(refused, "B")),
-                  text_fact(record, "refused_by"), text_fact(record, "refusal")),
-      "  ");
+  const std::string next = std::isnan(refused) ? "" : fmt::format(", {} refused", mebibytes(refused));
+  print_wrapped(out,
+                fmt::format("rank {}: {} granted{}, by {}: {}", rank,
+                            mebibytes(at(series_of(record, "granted_bytes"), 0)), next,
+                            text_fact(record, "refused_by"), text_fact(record, "refusal")),
+                "  ");
 }
 
 /// The steps that raised what is held, thinned out evenly with the first and the last kept.

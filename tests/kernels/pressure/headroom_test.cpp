@@ -3,7 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <limits>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "ledger/field_file.hpp"
@@ -124,6 +130,60 @@ TEST(Headroom, WithoutLimitsTheNodeAloneDecides) {
   };
   EXPECT_TRUE(std::isinf(headroom_of(readings).cgroup));
   EXPECT_EQ(headroom_of(readings).tightest, "cgroup");
+}
+
+/// A machine with 64 GiB available and cgroup version 2, of which a test says the rest.
+class UntilKilled : public ::testing::Test {
+ protected:
+  UntilKilled() {
+    std::string name = ::testing::TempDir() + "sparkmpi-pressure-XXXXXX";
+    root_.path = mkdtemp(name.data());
+    write("proc/meminfo", "MemTotal: 67108864 kB\nMemFree: 67108864 kB\nMemAvailable: 67108864 kB\n");
+    write("proc/self/cgroup", "0::/outer/inner\n");
+    write("proc/self/mountinfo", "30 20 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
+    for (const std::string level : {"outer", "outer/inner"}) {
+      write("sys/fs/cgroup/" + level + "/memory.max", "max\n");
+      write("sys/fs/cgroup/" + level + "/memory.current", "1048576\n");
+      write("sys/fs/cgroup/" + level + "/memory.oom.group", "0\n");
+    }
+  }
+  ~UntilKilled() override { std::filesystem::remove_all(root_.path); }
+
+  void write(const std::string& path, const std::string& text) const {
+    const std::filesystem::path whole = root_.path / path;
+    std::filesystem::create_directories(whole.parent_path());
+    std::ofstream(whole) << text;
+  }
+  std::optional<std::string> refusal() const { return refuse_until_killed(root_, 4 * kGiB); }
+
+  ledger::FileRoot root_;
+};
+
+TEST_F(UntilKilled, NeedsALimit) {
+  ASSERT_TRUE(refusal());
+  EXPECT_NE(refusal()->find("no memory cgroup limits"), std::string::npos);
+  std::filesystem::remove_all(root_.path / "sys");
+  EXPECT_TRUE(refusal());
+}
+
+TEST_F(UntilKilled, MayUseALimitThatTheNodeCanSpareAtAnyLevel) {
+  write("sys/fs/cgroup/outer/memory.max", "1073741824\n");
+  EXPECT_FALSE(refusal());
+}
+
+TEST_F(UntilKilled, NeverEatsIntoTheNodesFloor) {
+  write("sys/fs/cgroup/outer/inner/memory.max", std::to_string(std::uint64_t{61} << 30U));
+  ASSERT_TRUE(refusal());
+  EXPECT_NE(refusal()->find("above what the node can spare"), std::string::npos);
+}
+
+TEST_F(UntilKilled, IsNotForGroupsThatDieAsAWhole) {
+  write("sys/fs/cgroup/outer/inner/memory.max", "1073741824\n");
+  write("sys/fs/cgroup/outer/memory.oom.group", "1\n");
+  EXPECT_FALSE(refusal()) << "what stands above the level that runs out has no say";
+  write("sys/fs/cgroup/outer/inner/memory.oom.group", "1\n");
+  ASSERT_TRUE(refusal());
+  EXPECT_NE(refusal()->find("memory.oom.group"), std::string::npos);
 }
 
 }  // namespace
