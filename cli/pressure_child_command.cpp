@@ -41,16 +41,24 @@ int pressure_child_command(const std::vector<std::string>& arguments) {
   child.floor = parsed.values["floor"].as<double>();
   child.until_killed = parsed.values.count("until-killed") != 0;
   kernels::child::ParentLink parent(parsed.values["parent"].as<pid_t>());
-  std::optional<kernels::CudaModule> cuda;
-  std::span<const pressure::AllocatorInfo> allocators = pressure::host_allocators();
-  if (child.gpu >= 0) {
-    const auto* const side = cuda.emplace().find<pressure::CudaPressure>();
-    if (side == nullptr) throw Error(cuda->reason());
-    side->prepare(child.gpu);
-    allocators = side->allocators();
+  try {
+    std::optional<kernels::CudaModule> cuda;
+    std::span<const pressure::AllocatorInfo> allocators = pressure::host_allocators();
+    if (child.gpu >= 0) {
+      const auto* const side = cuda.emplace().find<pressure::CudaPressure>();
+      if (side == nullptr) throw Error("no GPU: " + cuda->reason());
+      side->prepare(child.gpu);
+      allocators = side->allocators();
+    }
+    pressure::run_child(parent, find_allocator(allocators, child.allocator), child);
+    return 0;
+  } catch (const std::exception& failure) {
+    // For the parent to say: two processes would say it in two lines.
+    pressure::Report report;
+    report.refusal = pressure::Refusal{pressure::Cause::killed, failure.what()};
+    parent.send(pressure::encode(report));
+    return 1;
   }
-  pressure::run_child(parent, find_allocator(allocators, child.allocator), child);
-  return 0;
 }
 
 }  // namespace sparkmpi::cli

@@ -211,7 +211,7 @@ void Climb::finish() {
   context_.recorder.fact("refused_by", std::string(refusal_ ? to_string(refusal_->cause) : "nothing yet"));
   context_.recorder.fact("refusal", refusal_ ? refusal_->text : "the ladder was not climbed to its end");
   child_.reset();
-  if (probe_ != nullptr && options_.read_time_s > 0) probe_->verify();
+  if (read_at_) probe_->verify();
 }
 
 }  // namespace sparkmpi::kernels::pressure
