@@ -45,7 +45,7 @@ void print_answer(std::FILE* out, std::size_t rank, const KernelRecord& record) 
   const double refused = at(series_of(record, "refused_bytes"), 0);
   const std::string next = std::isnan(refused) ? "" : fmt::format(", {} refused", mebibytes(refused));
   print_wrapped(out,
-                fmt::format("rank {}: {} granted{}, by {}: {}", rank,
+                fmt::format("rank {}: {} granted{} ({}: {})", rank,
                             mebibytes(at(series_of(record, "granted_bytes"), 0)), next,
                             text_fact(record, "refused_by"), text_fact(record, "refusal")),
                 "  ");

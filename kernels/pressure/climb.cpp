@@ -208,7 +208,7 @@ void Climb::finish() {
   put("refused_bytes", refused ? static_cast<double>(*refused) : kNoValue);
   put("cgroup_at_granted_bytes", cgroup_at_largest_);
   put("children_lost", static_cast<double>(children_lost_));
-  context_.recorder.fact("refused_by", std::string(refusal_ ? to_string(refusal_->cause) : "nothing yet"));
+  context_.recorder.fact("refused_by", std::string(refusal_ ? to_string(refusal_->cause) : "unfinished"));
   context_.recorder.fact("refusal", refusal_ ? refusal_->text : "the ladder was not climbed to its end");
   child_.reset();
   if (read_at_) probe_->verify();
