@@ -49,6 +49,7 @@ class SpawnSettings {
 
   pid_t start(const std::string& program, std::vector<std::string>& words) const {
     std::vector<char*> argv;
+    argv.reserve(words.size() + 1);
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
     pid_t child = -1;
