@@ -16,10 +16,12 @@
 #include "cli/launch_command.hpp"
 #include "cli/launch_rank.hpp"
 #include "cli/list_command.hpp"
+#include "cli/pressure_child_command.hpp"
 #include "cli/rootfs_command.hpp"
 #include "cli/run_command.hpp"
 #include "cli/show_command.hpp"
 #include "cli/version.hpp"
+#include "kernels/pressure/protocol.hpp"
 
 namespace {
 
@@ -37,13 +39,14 @@ int dispatch(int& argc, char**& argv) {
     return 0;
   }
   using Command = int (*)(const std::vector<std::string>&);
-  constexpr std::array<std::pair<std::string_view, Command>, 6> kCommands = {{
+  constexpr std::array<std::pair<std::string_view, Command>, 7> kCommands = {{
       {"list", cli::list_command},
       {"show", cli::show_command},
       {"rootfs", cli::rootfs_command},
       {"launch", cli::launch_command},
       {"cgroup", cli::cgroup_command},
       {"enclose", cli::enclose_command},
+      {kernels::pressure::kSubCommand, cli::pressure_child_command},
   }};
   for (const auto& [name, command] : kCommands) {
     if (first == name) return command({arguments.begin() + 1, arguments.end()});
