@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/near_match.hpp"
+#include "kernels/gemm/gemm_kernel.hpp"
 #include "kernels/inference/inference_kernel.hpp"
 #include "kernels/pressure/pressure_kernel.hpp"
 #include "kernels/stream/stream_kernel.hpp"
@@ -19,6 +20,7 @@ std::span<const KernelInfo> registry() {
       inference::info(),
       pressure::info(),
       stream::info(),
+      gemm::info(),
   };
   return kernels;
 }
