@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "cli/cgroup_command.hpp"
+#include "cli/charge_cell_command.hpp"
 #include "cli/enclose_command.hpp"
 #include "cli/help.hpp"
 #include "cli/launch_command.hpp"
@@ -39,15 +40,18 @@ int dispatch(int& argc, char**& argv) {
     return 0;
   }
   using Command = int (*)(const std::vector<std::string>&);
-  constexpr std::array<std::pair<std::string_view, Command>, 7> kCommands = {{
-      {"list", cli::list_command},
-      {"show", cli::show_command},
-      {"rootfs", cli::rootfs_command},
-      {"launch", cli::launch_command},
-      {"cgroup", cli::cgroup_command},
-      {"enclose", cli::enclose_command},
-      {kernels::pressure::kSubCommand, cli::pressure_child_command},
-  }};
+  using Entry = std::pair<std::string_view, Command>;
+  constexpr std::array kCommands = {
+      Entry{"list", cli::list_command},
+      Entry{"show", cli::show_command},
+      Entry{"rootfs", cli::rootfs_command},
+      Entry{"launch", cli::launch_command},
+      Entry{"cgroup", cli::cgroup_command},
+      // Started by this program itself:
+      Entry{"enclose", cli::enclose_command},
+      Entry{"charge-cell", cli::charge_cell_command},
+      Entry{kernels::pressure::kSubCommand, cli::pressure_child_command},
+  };
   for (const auto& [name, command] : kCommands) {
     if (first == name) return command({arguments.begin() + 1, arguments.end()});
   }

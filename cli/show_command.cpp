@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "cli/charge_text.hpp"
 #include "cli/help.hpp"
 #include "cli/output_format.hpp"
 #include "cli/parse_options.hpp"
@@ -45,6 +46,7 @@ int show_command(const std::vector<std::string>& arguments) {
   add("help,h", "this text");
   add("all,a", "every metric and every ledger");
   add("per-rank", "every metric on every rank");
+  add("charges", "the matrix of `charge` in full: a row for each allocator, step and ledger");
   add("format", po::value<std::string>()->default_value("table")->value_name("F"),
       "table; csv or json: one row for each point, metric and rank");
   const ParsedOptions parsed = parse_options(arguments, options);
@@ -57,7 +59,9 @@ int show_command(const std::vector<std::string>& arguments) {
   const OutputFormat format = parse_output_format(parsed.values["format"].as<std::string>());
   if (parsed.words.size() != 1) throw UsageError("show: name one result file");
   const results::ResultFile file = results::read_result(parsed.words.front());
-  if (format == OutputFormat::table) {
+  if (parsed.values.count("charges") != 0) {
+    print_rows(stdout, charge_rows(file), format);
+  } else if (format == OutputFormat::table) {
     print_summary(stdout, file, {parsed.values.count("all") != 0, parsed.values.count("per-rank") != 0});
   } else {
     print_rows(stdout, metric_rows(file), format);

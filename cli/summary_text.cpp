@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 
+#include "cli/charge_text.hpp"
 #include "cli/ladder_text.hpp"
 #include "cli/overview_text.hpp"
 #include "cli/wrapped_text.hpp"
@@ -152,6 +153,7 @@ void print_summary(std::FILE* out, const results::ResultFile& file, const Summar
     print_facts(out, kernel);
     print_outcome(out, kernel);
     print_ladder(out, kernel);
+    print_charge(out, kernel);
     print_metrics(out, kernel, options);
     print_ledgers(out, kernel, options);
   }

@@ -7,6 +7,7 @@
 namespace sparkmpi::cli {
 
 /// Prints `text` in lines of at most 80 characters that start with `indent`, broken at blanks.
-void print_wrapped(std::FILE* out, std::string_view text, std::string_view indent);
+/// @param hanging blanks more at the start of every line but the first.
+void print_wrapped(std::FILE* out, std::string_view text, std::string_view indent, std::size_t hanging = 0);
 
 }  // namespace sparkmpi::cli

@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "kernels/charge/cuda/interface.hpp"
 #include "kernels/gemm/cuda/interface.hpp"
 #include "kernels/pressure/cuda/interface.hpp"
 #include "kernels/stream/cuda/interface.hpp"
@@ -13,6 +14,7 @@ const void* cuda_interface(std::string_view name) {
   // One line for each workload: {its interface's kInterface, the table that its cuda/ folder fills in}.
   using Entry = std::pair<std::string_view, const void*>;
   static const std::array interfaces = {
+      Entry{charge::CudaAllocators::kInterface, &charge::cuda_side()},
       Entry{gemm::CudaGemm::kInterface, &gemm::cuda_gemm()},
       Entry{pressure::CudaPressure::kInterface, &pressure::cuda_pressure()},
       Entry{stream::CudaStream::kInterface, &stream::cuda_stream()},

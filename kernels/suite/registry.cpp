@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/near_match.hpp"
+#include "kernels/charge/charge_kernel.hpp"
 #include "kernels/gemm/gemm_kernel.hpp"
 #include "kernels/inference/inference_kernel.hpp"
 #include "kernels/pressure/pressure_kernel.hpp"
@@ -17,10 +18,7 @@ namespace sparkmpi::kernels {
 
 std::span<const KernelInfo> registry() {
   static const std::array kernels = {
-      inference::info(),
-      pressure::info(),
-      stream::info(),
-      gemm::info(),
+      inference::info(), charge::info(), pressure::info(), stream::info(), gemm::info(),
   };
   return kernels;
 }
