@@ -1,6 +1,6 @@
 #pragma once
-// Where the memory went between two readings of /proc/meminfo: the change of MemFree, field by field, with what
-// no field explains.
+// Where the memory went between two readings of /proc/meminfo: the change of MemFree, field by field, with
+// what no field explains.
 
 #include <optional>
 #include <span>
@@ -48,8 +48,8 @@ struct DeviceShare {
 ///   zswap          Zswap: the compressed pool
 ///   memory size    MemTotal: a balloon or hot-plugged memory, which adds to MemFree
 ///   device         `device`
-/// (fs/proc/meminfo.c, Documentation/filesystems/proc.rst.) SwapCached is left out: its pages are in AnonPages
-/// as well while they are mapped.
+/// (fs/proc/meminfo.c, Documentation/filesystems/proc.rst.) SwapCached is left out: its pages are in
+/// AnonPages as well while they are mapped.
 /// @returns nothing when MemFree is missing in one of them.
 std::optional<ByteBalance> byte_balance(std::span<const Reading> before, std::span<const Reading> after,
                                         const std::optional<DeviceShare>& device = std::nullopt);

@@ -22,8 +22,8 @@ void Zoneinfo::read(std::vector<Reading>& out) {
     }
   }
   if (answer == Answer::value && !found) answer = Answer::absent;
-  out.push_back(make_reading("zoneinfo.pcp_free", "B", answer,
-                             pages * static_cast<double>(sysconf(_SC_PAGESIZE))));
+  out.push_back(
+      make_reading("zoneinfo.pcp_free", "B", answer, pages * static_cast<double>(sysconf(_SC_PAGESIZE))));
 }
 
 }  // namespace sparkmpi::ledger

@@ -42,7 +42,8 @@ std::optional<double> device_bytes(const StoredKernel& kernel, const std::vector
 }
 
 void mark_least_free(std::vector<NodeBalance>& balances, std::size_t first) {
-  const auto inner = std::ranges::subrange(balances.begin() + static_cast<std::ptrdiff_t>(first), balances.end());
+  const auto inner =
+      std::ranges::subrange(balances.begin() + static_cast<std::ptrdiff_t>(first), balances.end());
   const auto least = std::ranges::min_element(inner, {}, [](const NodeBalance& each) {
     return each.to == "after" ? std::numeric_limits<double>::infinity() : each.balance.free_change;
   });

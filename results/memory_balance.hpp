@@ -11,8 +11,8 @@ namespace sparkmpi::results {
 
 struct NodeBalance {
   std::int64_t node = 0;
-  std::size_t rank = 0;    ///< whose snapshots these are: the node's first rank, since meminfo is the node's
-  std::string from, to;    ///< moments
+  std::size_t rank = 0;     ///< whose snapshots these are: the node's first rank, since meminfo is the node's
+  std::string from, to;     ///< moments
   bool least_free = false;  ///< `to` is the named moment between the two ends with the least MemFree
   ledger::ByteBalance balance;
 };

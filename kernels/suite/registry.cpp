@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/near_match.hpp"
 #include "kernels/inference/inference_kernel.hpp"
+#include "kernels/kv_budget/kv_budget_kernel.hpp"
 #include "kernels/stream/stream_kernel.hpp"
 
 namespace sparkmpi::kernels {
@@ -16,6 +17,7 @@ namespace sparkmpi::kernels {
 std::span<const KernelInfo> registry() {
   static const std::array kernels = {
       inference::info(),
+      kv_budget::info(),
       stream::info(),
   };
   return kernels;
