@@ -84,7 +84,8 @@ class Balancer {
       balance_.unanswered.emplace_back(name);
       return;
     }
-    balance_.terms.push_back({std::string(name), std::string(fields), sign * (*after - *before)});
+    const double change = *after - *before;
+    balance_.terms.push_back({std::string(name), std::string(fields), change == 0 ? 0 : sign * change});
   }
 
   void close() {

@@ -28,6 +28,7 @@ struct Cachestat {
   std::uint64_t cache, dirty, writeback, evicted, recently_evicted;  ///< pages
 };
 
+constexpr int kMostPasses = 3;
 constexpr uid_t kOverflowUid = 65534;  ///< an owner outside this user namespace
 
 std::uint64_t page_size() {
@@ -103,15 +104,27 @@ std::optional<std::uint64_t> CachedFile::resident_by_mincore() const {
   return std::min<std::uint64_t>(static_cast<std::uint64_t>(resident) * page, size);
 }
 
+std::optional<std::uint64_t> CachedFile::known_residency() const {
+  const auto bytes = resident_by_cachestat();
+  return bytes ? bytes : resident_by_mincore();
+}
+
 std::uint64_t CachedFile::resident() const {
-  if (const auto bytes = resident_by_cachestat()) return *bytes;
-  if (const auto bytes = resident_by_mincore()) return *bytes;
+  if (const auto bytes = known_residency()) return *bytes;
   throw Error(fmt::format(
       "{}: the kernel hides page-cache residency of files that this user neither owns nor may write",
       path_.string()));
 }
 
 void CachedFile::fill(const std::function<bool()>& stop) const {
+  for (int pass = 0; pass < kMostPasses; ++pass) {
+    read_through(stop);
+    const auto resident = known_residency();
+    if (!resident || *resident >= size() || (stop && stop())) return;
+  }
+}
+
+void CachedFile::read_through(const std::function<bool()>& stop) const {
   std::vector<char> buffer(std::size_t{1} << 20);
   off_t offset = 0;
   while (!stop || !stop()) {

@@ -37,7 +37,9 @@ class CachedFile {
   /// "all resident" (mm/mincore.c, can_do_mincore).
   std::optional<std::uint64_t> resident_by_mincore() const;
 
-  /// Reads the whole file through the page cache. @param stop ends it early when it says true. Throws Error.
+  /// Reads the whole file through the page cache, and again, at most three times in all, while some of it is
+  /// not there: the kernel may take pages back while others fill memory. @param stop ends it early when it
+  /// says true. Throws Error.
   void fill(const std::function<bool()>& stop = {}) const;
   /// Writes dirty pages back and lets clean ones go (posix_fadvise DONTNEED; pages that somebody has mapped
   /// or locked stay). Needs no root.
@@ -45,6 +47,8 @@ class CachedFile {
 
  private:
   Error failed(std::string_view call) const;
+  std::optional<std::uint64_t> known_residency() const;
+  void read_through(const std::function<bool()>& stop) const;
   int descriptor_;
   std::filesystem::path path_;
 };
