@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/bytes.hpp"
+#include "cli/wrapped_text.hpp"
 #include "results/memory_balance.hpp"
 #include "results/quantity.hpp"
 
@@ -55,12 +56,15 @@ void print_state(std::FILE* out, const KernelRecord& record) {
   const bool verified = fact(record, "cache_state_verified") == "1";
   if (requested.empty() || (requested == "keep" && verified)) return;
   const std::string note = fact(record, "cache_state_note");
-  fmt::print(out, "  cache: {}, {} ({}), {} of {} resident, before it {}\n", requested,
-             verified ? "verified" : "NOT VERIFIED", fact(record, "cache_state_method"),
-             bytes(number_fact(record, "cache_resident_after_bytes")),
-             bytes(number_fact(record, "cache_files_bytes")),
-             bytes(number_fact(record, "cache_resident_before_bytes")));
-  if (!note.empty()) fmt::print(out, "    {}\n", note);
+  std::string text = fmt::format("cache: {}, {} ({})", requested, verified ? "verified" : "NOT VERIFIED",
+                                 fact(record, "cache_state_method"));
+  if (number_fact(record, "cache_files_bytes") > 0)
+    text += fmt::format(", {} of {} resident, {} before",
+                        bytes(number_fact(record, "cache_resident_after_bytes")),
+                        bytes(number_fact(record, "cache_files_bytes")),
+                        bytes(number_fact(record, "cache_resident_before_bytes")));
+  if (!note.empty()) text += ": " + note;
+  print_wrapped(out, text, "  ");
 }
 
 void print_duplicates(std::FILE* out, const KernelRecord& record) {
@@ -73,8 +77,10 @@ void print_duplicates(std::FILE* out, const KernelRecord& record) {
     ++found;
     if (shown == kMostDuplicates) continue;
     ++shown;
-    fmt::print(out, "  cached twice: {} has the content of {}, {} resident\n", paths[i], originals[i],
-               bytes(resident[i]));
+    print_wrapped(out,
+                  fmt::format("cached twice: {} has the content of {}, {} resident", paths[i], originals[i],
+                              bytes(resident[i])),
+                  "  ");
   }
   if (found > shown) fmt::print(out, "  cached twice: and {} files more\n", found - shown);
 }

@@ -9,6 +9,7 @@
 
 #include "cli/memory_text.hpp"
 #include "cli/overview_text.hpp"
+#include "cli/wrapped_text.hpp"
 #include "results/quantity.hpp"
 #include "results/summary.hpp"
 
@@ -20,7 +21,6 @@ using results::LedgerSummary;
 using results::MetricSummary;
 using results::Spread;
 
-constexpr std::size_t kWidth = 80;
 constexpr std::size_t kMostRankLines = 16;
 
 std::string text_of(const Attributes& facts, std::string_view name, std::string_view otherwise = "?") {
@@ -36,20 +36,6 @@ std::string distinct(const std::vector<results::RankInfo>& ranks, std::string_vi
     if (std::ranges::find(seen, text) == seen.end()) seen.push_back(text);
   }
   return fmt::format("{}", fmt::join(seen, ", "));
-}
-
-void print_wrapped(std::FILE* out, std::string_view text, std::string_view indent) {
-  std::string line(indent);
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    if (line.size() + 1 + end > kWidth && line.size() > indent.size()) {
-      fmt::print(out, "{}\n", line);
-      line = indent;
-    }
-    line += (line.size() > indent.size() ? " " : "") + std::string(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  fmt::print(out, "{}\n", line);
 }
 
 /// "1 node", "2 nodes".

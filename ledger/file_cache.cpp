@@ -158,11 +158,13 @@ std::vector<std::filesystem::path> mapped_files(const FileRoot& root) {
   std::string_view text = content;
   while (!text.empty()) {
     const std::string_view line = next_line(text);
-    const auto slash = line.find(" /");
+    const auto slash = line.find(" /"), permissions = line.find(' ');
     if (slash == std::string_view::npos) continue;
+    // "r-xp": private. What is mapped to be shared with others is data, not part of the program.
+    if (permissions + 4 >= line.size() || line[permissions + 4] != 'p') continue;
     const std::filesystem::path file(line.substr(slash + 1));
     std::error_code gone;
-    // Leaves out devices, shared memory and files that were deleted since.
+    // Leaves out devices and files that were deleted since.
     if (!line.substr(slash + 1).starts_with("/dev/") && std::filesystem::is_regular_file(file, gone))
       files.insert(file);
   }

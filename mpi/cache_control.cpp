@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 
 #include "base/error.hpp"
@@ -107,7 +108,7 @@ void CacheControl::watch(const std::vector<std::filesystem::path>& model) {
   for (std::size_t i = 0; i < identities.size(); ++i) {
     const bool copy = first[i] != i;
     if (i >= own && (!copy || first[i] >= own)) continue;  // a stranger that only has the size
-    files_.push_back({identities[i], roles[i], copy ? identities[first[i]].path.string() : "", 0});
+    files_.push_back({identities[i], roles[i], copy ? identities[first[i]].path.string() : "", 0, {}});
   }
 }
 
@@ -154,7 +155,13 @@ void CacheControl::before_point(const kernels::PlannedPoint& planned, const kern
                                    outcome_.verified ? "" : "not verified: ", outcome_.note));
 }
 
-void CacheControl::after_point(results::KernelRecord& record) const {
+/// A program has a hundred libraries, whose pages seldom move: they are listed again only when they have.
+bool CacheControl::has_news(const WatchedFile& file, double resident_end) {
+  const auto same = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };
+  return !file.listed || !same(*file.listed, file.resident_start) || !same(*file.listed, resident_end);
+}
+
+void CacheControl::after_point(results::KernelRecord& record) {
   if (!active_) return;
   record.facts["cache_state_requested"] = options_.request.text;
   record.facts["cache_state_method"] = outcome_.method;
@@ -168,10 +175,13 @@ void CacheControl::after_point(results::KernelRecord& record) const {
   results::Labels paths{"file_path", kAxis, {}}, ids{"file_id", kAxis, {}}, roles{"file_role", kAxis, {}},
       copies{"file_duplicate_of", kAxis, {}};
   double duplicates = 0, duplicate_resident = 0;
-  for (const WatchedFile& file : files_) {
+  for (WatchedFile& file : files_) {
+    const double at_end = resident_or_nan(file.identity.path);
+    if (file.role == "library" && !has_news(file, at_end)) continue;
+    file.listed = at_end;
     sizes.push_back(static_cast<double>(file.identity.bytes));
     starts.push_back(file.resident_start);
-    ends.push_back(resident_or_nan(file.identity.path));
+    ends.push_back(at_end);
     paths.values.push_back(file.identity.path.string());
     ids.values.push_back(file.identity.id());
     roles.values.push_back(file.role);
@@ -182,7 +192,7 @@ void CacheControl::after_point(results::KernelRecord& record) const {
   }
   record.facts["duplicate_bytes"] = duplicates;
   record.facts["duplicate_resident_bytes"] = duplicate_resident;
-  if (files_.empty()) return;
+  if (sizes.empty()) return;
   series(record, "file_bytes").values = std::move(sizes);
   series(record, "file_resident_start_bytes").values = std::move(starts);
   series(record, "file_resident_end_bytes").values = std::move(ends);

@@ -40,8 +40,9 @@ class CacheControl {
   /// Never throws for what fails: the point is marked as not verified.
   void before_point(const kernels::PlannedPoint& planned, const kernels::StopSignal& stop);
 
-  /// Adds facts and files to the point's record.
-  void after_point(results::KernelRecord& record) const;
+  /// Adds facts and files to the point's record: model files and copies always, libraries when their bytes in
+  /// the cache are not what was recorded last.
+  void after_point(results::KernelRecord& record);
 
   /// One line for a person when the last point's state could not be verified, or covers less than was asked
   /// for; empty otherwise. Each text is handed out once.
@@ -53,7 +54,9 @@ class CacheControl {
     std::string role;          ///< "model", "library", "copy"
     std::string duplicate_of;  ///< path of the first with the same content; empty: none
     double resident_start = 0;
+    std::optional<double> listed;  ///< bytes in the cache when it was recorded last
   };
+  static bool has_news(const WatchedFile& file, double resident_end);
   void watch(const std::vector<std::filesystem::path>& model);
   ledger::CacheOutcome apply(const std::vector<std::filesystem::path>& model,
                              const kernels::StopSignal& stop);
