@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "base/error.hpp"
 #include "ledger/file_cache.hpp"
@@ -77,6 +78,8 @@ void CacheControl::watch(const std::vector<std::filesystem::path>& model) {
   if (!files_.empty() && model == model_ && libraries == libraries_) return;
   model_ = model;
   libraries_ = libraries;
+  std::map<std::filesystem::path, std::optional<double>> listed;
+  for (const WatchedFile& file : files_) listed[file.identity.path] = file.listed;
   files_.clear();
   std::vector<ledger::FileIdentity> identities;
   std::vector<std::string> roles;
@@ -108,7 +111,8 @@ void CacheControl::watch(const std::vector<std::filesystem::path>& model) {
   for (std::size_t i = 0; i < identities.size(); ++i) {
     const bool copy = first[i] != i;
     if (i >= own && (!copy || first[i] >= own)) continue;  // a stranger that only has the size
-    files_.push_back({identities[i], roles[i], copy ? identities[first[i]].path.string() : "", 0, {}});
+    files_.push_back({identities[i], roles[i], copy ? identities[first[i]].path.string() : "", 0,
+                      listed[identities[i].path]});
   }
 }
 
