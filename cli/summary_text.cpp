@@ -8,6 +8,8 @@
 #include <map>
 
 #include "cli/charge_text.hpp"
+#include "cli/ladder_text.hpp"
+#include "cli/memory_text.hpp"
 #include "cli/overview_text.hpp"
 #include "cli/wrapped_text.hpp"
 #include "results/quantity.hpp"
@@ -65,7 +67,8 @@ void print_header(std::FILE* out, const results::ResultFile& file) {
 
 /// Facts of the kernel that change what its numbers mean.
 void print_facts(std::FILE* out, const results::StoredKernel& kernel) {
-  constexpr std::array kShown = {"weights_source", "simd", "threads", "stores"};
+  constexpr std::array kShown = {"weights_source", "simd",    "threads",   "stores",
+                                 "memory",         "library", "algorithm", "throttled_by"};
   std::string text;
   for (const char* const name : kShown) {
     const auto found = kernel.ranks.front().facts.find(name);
@@ -149,10 +152,15 @@ void print_summary(std::FILE* out, const results::ResultFile& file, const Summar
     fmt::print(out, "\n{:04} {}\n", kernel.point.index, kernel.point.kernel);
     print_wrapped(out, parameters_text(kernel.point), "  ");
     print_facts(out, kernel);
+    print_cache_state(out, kernel);
     print_outcome(out, kernel);
+    print_ladder(out, kernel);
     print_charge(out, kernel);
     print_metrics(out, kernel, options);
+    for (std::size_t rank = 0; rank < (options.per_rank ? kernel.ranks.size() : 1); ++rank)
+      print_kv_budgets(out, kernel, rank);
     print_ledgers(out, kernel, options);
+    print_balances(out, file, kernel, options.all);
   }
   if (file.kernels.empty()) fmt::print(out, "\nNo kernel had finished.\n");
   print_overview(out, file);
