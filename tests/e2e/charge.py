@@ -159,15 +159,22 @@ def removed_while_running(checks, program, scratch, mount, limit_file):
         while not output.exists() and process.poll() is None:
             time.sleep(0.01)
         time.sleep(1)
-        removed = False
-        while not removed and process.poll() is None:
+        removed, refused = False, None
+        while not removed and not refused and process.poll() is None:
             for pid in (group / "cgroup.procs").read_text().split():
-                with contextlib.suppress(OSError):
+                try:
                     (mount / "cgroup.procs").write_text(pid)
+                except ProcessLookupError:
+                    pass
+                except OSError as error:  # a namespace's root that has groups below takes no process
+                    refused = error
             with contextlib.suppress(OSError):
                 group.rmdir()
                 removed = True
         error = process.communicate(timeout=120)[1]
+        if refused:
+            print(f"SKIPPED a cgroup that is removed: its processes can't be moved out: {refused}")
+            return
         checks.expect(removed, "the cgroup could not be removed while cells ran")
         checks.expect(process.returncode in (0, 1) and (process.returncode == 0 or "control" in error), f"a removed cgroup ended the run: {error}")
         row = charges(program, output, scratch).get(("malloc", "touch_cpu", "status.VmRSS"))
