@@ -46,11 +46,10 @@ po::options_description run_options() {
       "auto: a node's cores are divided between its ranks; inherit: keep the launcher's masks");
   add("cache", po::value<std::string>()->default_value("keep")->value_name("STATE"),
       "page cache before each point, once a node: keep, drop, warm-model (the model's files), inject=SIZE "
-      "(so much "
-      "of an unrelated file)");
+      "(so much of an unrelated file)");
   add("also-check", po::value<std::string>()->value_name("DIR"),
-      "look below these directories (comma-separated) for copies of the run's files that take page cache "
-      "twice");
+      "look below these directories (comma-separated) for copies of the run's files that take page "
+      "cache twice");
   add("sample-rate", po::value<double>()->default_value(10, "10")->value_name("HZ"),
       "ledger samples a second; 0: none");
   add("watchdog", po::value<double>()->default_value(60, "60")->value_name("S"),
