@@ -163,7 +163,8 @@ std::vector<std::string> remarks(const Matrix& matrix) {
   for (const LedgerNoise& known : matrix.ledgers) {
     if (!is_cgroup_usage(known.ledger)) continue;
     Names unseen;
-    for (const std::string& allocator : by_verdict(matrix, known.ledger)[Verdict::uncounted]) {
+    const Names uncounted = by_verdict(matrix, known.ledger)[Verdict::uncounted];
+    for (const std::string& allocator : uncounted) {
       const Charge* const node = settled(matrix, allocator, "meminfo.MemFree");
       if (node != nullptr && node->verdict == Verdict::counted) unseen.push_back(allocator);
     }
