@@ -11,16 +11,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace sparkmpi::kernels::inference::gpu {
+#include "kernels/inference/weight_format.hpp"
 
-/// Layouts in device memory. A "unit" is what one warp reads at a time of one tile; units of a tile are
-/// contiguous, tiles follow each other. Columns beyond the matrix are zeros in the quantised layouts.
-enum class Packing : std::uint8_t {
-  bf16,           ///< row-major [rows, columns], no padding; columns a multiple of 8
-  fp8_e4m3,       ///< 64 columns: 1024 bytes; one float scale a row beside it
-  int4_group128,  ///< 128 columns: 1024 bytes of nibbles, 16 half scales, 16 one-byte zero points: (q - z)·s
-  mxfp4,          ///< 64 columns: 512 bytes of E2M1, then for each half 16 E8M0 scales, one a row
-};
+namespace sparkmpi::kernels::inference::gpu {
 
 /// Which rows share a tile. Gate and up rows of one output lie in one tile (rows i and i + 8 of it), so that
 /// the product can apply the activation.
@@ -32,7 +25,7 @@ enum class RowOrder : std::uint8_t {
 
 /// One weight matrix: y = W·x with W [rows, columns]. A view; the engine owns the memory.
 struct DeviceMatrix {
-  Packing packing = Packing::bf16;
+  WeightFormat format = WeightFormat::bf16;
   RowOrder order = RowOrder::plain;
   int rows = 0, columns = 0;
   void* data = nullptr;     ///< data_bytes(), aligned to 16 bytes
@@ -53,27 +46,22 @@ struct ExpertMatrices {
 };
 DeviceMatrix expert(const ExpertMatrices& stack, int index);
 
-/// Rows in the canonical layout of the files, in device memory (a staging buffer), row-major throughout:
-///  bf16           data u16 [rows, columns]
-///  fp8_e4m3       data u8 [rows, columns], scales f32 [rows]
-///  int4_group128  data u8 [rows, columns/2], low nibble the even column; scales f16 [rows, columns/128
-///  rounded up];
-///                 zeros u8 [rows, columns/128 rounded up]
-///  mxfp4          data u8 [rows, columns/2], low nibble the even column; scales u8 (E8M0) [rows, columns/32]
+/// Rows in the canonical layout of weight_format.hpp (its three planes, without padding), in device memory: a
+/// staging buffer.
 struct CanonicalRows {
-  const void* data = nullptr;
+  const void* values = nullptr;
   const void* scales = nullptr;
   const void* zeros = nullptr;
 };
 
 /// Puts `rows` canonical rows where the matrix keeps its logical rows [first_row, first_row + rows): any
 /// first row, so that Q, K and V (or gate and up) can be packed one after the other into one matrix.
-/// Asynchronous in `stream`. Throws Error when the launch fails, UsageError for a shape the packing cannot
+/// Asynchronous in `stream`. Throws Error when the launch fails, UsageError for a shape the format cannot
 /// hold (see check_shape).
 void repack(const DeviceMatrix& matrix, int first_row, int rows, const CanonicalRows& source,
             cudaStream_t stream);
 
-/// Throws UsageError naming what a packing or row order asks of rows and columns.
+/// Throws UsageError naming what a format or row order asks of rows and columns.
 void check_shape(const DeviceMatrix& matrix);
 
 /// The logical rows [first_row, first_row + rows) as row-major BF16 [rows, columns], scales applied and
