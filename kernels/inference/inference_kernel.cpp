@@ -79,14 +79,15 @@ class Inference final : public Kernel {
     const Weights weights = make_weights(settings, team, recorder);
     recorder.series("weights_bytes", "setup").push_back(static_cast<double>(weights.bytes()));
     recorder.series("weights_read_bytes", "setup")
-        .push_back(static_cast<double>(weights.bytes_read_per_step()));
+        .push_back(static_cast<double>(weights.bytes_read_per_step(weights.config().experts_per_token)));
     recorder.moment("weights_loaded");
     const std::unique_ptr<Engine> engine = make_engine(settings, weights, team, recorder);
     recorder.moment("kv_allocated");
 
     recorder.series("verification_deviation", "setup").push_back(verify_engine(*engine, settings.seed));
     context.world.barrier("inference: read bandwidth");
-    const auto footprint = static_cast<std::size_t>(weights.bytes_read_per_step());
+    const auto footprint =
+        static_cast<std::size_t>(weights.bytes_read_per_step(weights.config().experts_per_token));
     const double bandwidth = stream::measure_read_bandwidth(
         team, std::clamp(footprint, kLeastBandwidthBytes, kMostBandwidthBytes), kBandwidthSeconds);
     recorder.series("read_bandwidth_bytes_per_s", "setup").push_back(bandwidth);

@@ -26,7 +26,7 @@ class HostEngine final : public Engine {
   }
 
   StepBytes step_bytes(std::span<const SequenceSlice> batch) const override {
-    StepBytes bytes{weights_.bytes_read_per_step(), 0};
+    StepBytes bytes{weights_.bytes_read_per_step(0), 0};
     const ModelConfig& model = config();
     const std::uint64_t of_layer = model.kv_bytes_per_token() / static_cast<std::uint64_t>(model.layers);
     for (const SequenceSlice& slice : batch) {
@@ -42,6 +42,10 @@ class HostEngine final : public Engine {
       }
     }
     return bytes;
+  }
+
+  std::uint64_t last_step_expert_bytes() const override {
+    return forward_.routed_experts() * weights_.expert_bytes();
   }
 
  private:
