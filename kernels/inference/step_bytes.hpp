@@ -10,10 +10,10 @@
 namespace sparkmpi::kernels::inference {
 
 /// What a step over these slices has to read, experts left out, as the cache stands before it.
-/// @param element_bytes of a key or value.
-inline StepBytes step_bytes(const ModelConfig& model, const KvCache& cache, std::span<const SequenceSlice> batch,
-                            std::size_t element_bytes) {
-  StepBytes bytes{model.weight_bytes_read_per_step(0), 0};
+/// @param weights bytes of the weights, experts left out. @param element_bytes of a key or value.
+inline StepBytes step_bytes(const ModelConfig& model, std::uint64_t weights, const KvCache& cache,
+                            std::span<const SequenceSlice> batch, std::size_t element_bytes) {
+  StepBytes bytes{weights, 0};
   const std::uint64_t of_layer =
       model.kv_bytes_per_token() / 2 * element_bytes / static_cast<std::uint64_t>(model.layers);
   for (const SequenceSlice& slice : batch) {

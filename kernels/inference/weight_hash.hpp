@@ -15,10 +15,10 @@ constexpr std::uint64_t mix_bits(std::uint64_t z) {
   return z ^ (z >> 31);
 }
 
-/// What one word adds to its tensor's hash. @param plane 0 values, 1 scales, 2 zero points. @param index of the word in its
+/// What one word adds to its tensor's hash: the counter of SplitMix64, with the word in it. @param plane 0 values, 1 scales, 2 zero points. @param index of the word in its
 /// plane, row by row, rows filled with zero bytes to whole words.
 constexpr std::uint64_t word_hash(std::uint64_t word, std::uint64_t plane, std::uint64_t index) {
-  return mix_bits(word ^ mix_bits((index + 1) * 0x9e3779b97f4a7c15ULL + (plane << 62)));
+  return mix_bits(word ^ ((index + 1) * 0x9e3779b97f4a7c15ULL + (plane << 62)));
 }
 
 /// What a row of `bytes` bytes adds to its tensor's hash.

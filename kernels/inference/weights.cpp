@@ -1,11 +1,10 @@
 #include "kernels/inference/weights.hpp"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <algorithm>
+#include <atomic>
 
 #include "kernels/inference/tensor_plan.hpp"
+#include "kernels/inference/weight_hash.hpp"
 #include "kernels/inference/weight_source.hpp"
 
 namespace sparkmpi::kernels::inference {
@@ -48,7 +47,9 @@ class Weights::Builder {
     weights_.layers_.resize(static_cast<std::size_t>(weights_.config_.layers));
     for (LayerWeights& layer : weights_.layers_)
       layer.feed_forward.resize(static_cast<std::size_t>(weights_.config_.experts_or_one()));
+    hashes_.resize(plan_.size());
     for (std::size_t i = 0; i < plan_.size();) i += place(i);
+    for (const std::uint64_t hash : hashes_) weights_.hash_ = extend_hash(weights_.hash_, hash);
     if (weights_.config_.tied_embeddings) weights_.lm_head_ = weights_.embedding_;
     return std::move(weights_);
   }
@@ -62,12 +63,13 @@ class Weights::Builder {
       if (is_norm(tensor.role)) {
         for (float& value : values) value += weights_.config_.norm_offset;
       }
+      hashes_[index] = row_hash(values.data(), values.size() * sizeof(float), 0, 0);
       std::vector<float>& to = vector_of(tensor);
       to.insert(to.end(), values.begin(), values.end());
       return 1;
     }
     const std::size_t parts = tensor.role == TensorRole::query ? 3 : tensor.role == TensorRole::gate ? 2 : 1;
-    matrix_of(tensor) = matrix(std::span(plan_).subspan(index, parts));
+    matrix_of(tensor) = matrix(std::span(plan_).subspan(index, parts), hashes_.data() + index);
     for (std::size_t i = index; i < index + parts; ++i) done_ += plan_[i].bytes();
     if (progress_) progress_(static_cast<double>(done_) / static_cast<double>(total_));
     return parts;
@@ -123,7 +125,8 @@ class Weights::Builder {
     return layer_of(tensor).feed_forward[static_cast<std::size_t>(std::max(tensor.expert, 0))];
   }
 
-  Matrix matrix(std::span<const PlannedTensor> parts) {
+  /// @param hashes get each part's.
+  Matrix matrix(std::span<const PlannedTensor> parts, std::uint64_t* hashes) {
     const PlannedTensor& first = parts.front();
     Matrix result;
     result.format = first.format;
@@ -153,9 +156,13 @@ class Weights::Builder {
     team_.run([&](int worker) {
       for (std::size_t part = 0; part < parts.size(); ++part) {
         const host::Slice slice = host::slice_of(parts[part].rows, worker, team_.size());
+        std::uint64_t hash = 0;
         for (std::size_t row = slice.begin; row < slice.end; row += kRowsAtOnce) {
-          read_rows(parts[part], row, std::min(kRowsAtOnce, slice.end - row), first_rows[part] + row, all);
+          const std::size_t rows = std::min(kRowsAtOnce, slice.end - row);
+          read_rows(parts[part], row, rows, first_rows[part] + row, all);
+          hash += hash_rows(parts[part], row, rows, first_rows[part] + row, all);
         }
+        std::atomic_ref(hashes[part]).fetch_add(hash);
       }
     });
     return result;
@@ -169,12 +176,26 @@ class Weights::Builder {
     source_.read(tensor, {row, rows, 0, tensor.columns}, to);
   }
 
+  /// Of what lies in memory.
+  static std::uint64_t hash_rows(const PlannedTensor& tensor, std::size_t row, std::size_t rows, std::size_t in_row,
+                                 const RowBlock& in) {
+    const RowBytes bytes = row_bytes(tensor.format, tensor.columns);
+    std::uint64_t hash = 0;
+    for (std::size_t i = 0; i < rows; ++i) {
+      hash += row_hash(in.values + (in_row + i) * in.values_stride, bytes.values, 0, row + i);
+      hash += row_hash(in.scales + (in_row + i) * in.scales_stride, bytes.scales, 1, row + i);
+      hash += row_hash(in.zeros + (in_row + i) * in.zeros_stride, bytes.zeros, 2, row + i);
+    }
+    return hash;
+  }
+
   Weights weights_;
   const WeightSource& source_;
   host::ThreadTeam& team_;
   const Progress& progress_;
   std::vector<PlannedTensor> plan_;
   std::uint64_t total_ = 0, done_ = 0;
+  std::vector<std::uint64_t> hashes_;  ///< of the plan's tensors
 };
 
 Weights Weights::load(const ModelConfig& config, const std::filesystem::path& directory,
@@ -212,39 +233,6 @@ std::uint64_t Weights::bytes_read_per_step(int distinct_experts) const {
                                  : one.gate_up.bytes() + one.down.bytes();
   }
   return total;
-}
-
-std::uint64_t Weights::hash() const {
-  XXH3_state_t state;
-  XXH3_64bits_reset(&state);
-  const auto add_matrix = [&](const Matrix& matrix) {
-    const RowBytes row = row_bytes(matrix.format, matrix.columns);
-    for (std::size_t r = 0; r < matrix.rows; ++r)
-      XXH3_64bits_update(&state, matrix.values + r * matrix.distance.values, row.values);
-    XXH3_64bits_update(&state, matrix.scales, matrix.rows * row.scales);
-    XXH3_64bits_update(&state, matrix.zeros, matrix.rows * row.zeros);
-  };
-  const auto add_vector = [&](const std::vector<float>& values) {
-    XXH3_64bits_update(&state, values.data(), values.size() * sizeof(float));
-  };
-  add_matrix(embedding_);
-  for (const LayerWeights& layer : layers_) {
-    add_matrix(layer.qkv);
-    add_matrix(layer.output);
-    add_matrix(layer.router);
-    for (const FeedForwardWeights& part : layer.feed_forward) {
-      add_matrix(part.gate_up);
-      add_matrix(part.down);
-      add_vector(part.gate_up_bias);
-      add_vector(part.down_bias);
-    }
-    for (const auto* values : {&layer.attention_norm, &layer.mlp_norm, &layer.qkv_bias, &layer.output_bias,
-                               &layer.router_bias, &layer.sinks})
-      add_vector(*values);
-  }
-  add_vector(final_norm_);
-  if (!config_.tied_embeddings) add_matrix(lm_head_);
-  return XXH3_64bits_digest(&state);
 }
 
 }  // namespace sparkmpi::kernels::inference

@@ -80,15 +80,16 @@ class Weights {
   std::uint64_t bytes_read_per_step(int distinct_experts) const;
   /// Of one expert; 0 when dense.
   std::uint64_t expert_bytes() const;
-  /// XXH3 (64 bit) of all planes as loaded, without padding: the same for the same values from whatever file
-  /// or seed.
-  std::uint64_t hash() const;
+  /// Of all rows as loaded, without padding (weight_hash.hpp): the same for the same values from whatever file or
+  /// seed, and on whatever device.
+  std::uint64_t hash() const { return hash_; }
 
  private:
   class Builder;
   explicit Weights(const ModelConfig& config) : config_(config) {}
 
   ModelConfig config_;
+  std::uint64_t hash_ = 0;
   std::vector<host::Buffer> buffers_;
   Matrix embedding_, lm_head_;
   std::vector<LayerWeights> layers_;

@@ -78,7 +78,7 @@ class CudaEngine final : public Engine {
   }
 
   StepBytes step_bytes(std::span<const SequenceSlice> batch) const override {
-    return inference::step_bytes(config_, cache_, batch, element_bytes(kv_type_));
+    return inference::step_bytes(config_, config_.weight_bytes_read_per_step(0), cache_, batch, element_bytes(kv_type_));
   }
 
   std::uint64_t last_step_expert_bytes() const override {

@@ -244,9 +244,11 @@ class ResidentWeights::Loader {
   std::uint64_t load_vector(const PlannedTensor& tensor) {
     const bool norm = tensor.role == TensorRole::attention_norm || tensor.role == TensorRole::mlp_norm ||
                       tensor.role == TensorRole::final_norm;
-    const std::vector<float> values = origin_.source.read_vector(tensor);
-    float* const to = host_vectors_.data() + (vector_of(tensor) - weights_.vectors_.as<float>());
-    for (std::size_t i = 0; i < values.size(); ++i) to[i] = values[i] + (norm ? config_.norm_offset : 0);
+    std::vector<float> values = origin_.source.read_vector(tensor);
+    if (norm) {
+      for (float& value : values) value += config_.norm_offset;
+    }
+    std::ranges::copy(values, host_vectors_.data() + (vector_of(tensor) - weights_.vectors_.as<float>()));
     return row_hash(values.data(), values.size() * sizeof(float), 0, 0);
   }
 
