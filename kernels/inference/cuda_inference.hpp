@@ -47,21 +47,19 @@ struct CudaEngineOptions {
   std::int64_t step_tokens = 512;  ///< most tokens of a step; a larger one makes room for itself
 };
 
-/// Bytes of one block of tokens in the device's pool, all layers.
-std::uint64_t device_kv_block_bytes(const ModelConfig& config, int block_tokens, KvType type);
-
-/// What a model takes on a device beside its KV cache, in bytes, before anything is allocated: what refuses it in time.
-struct DeviceNeeds {
-  std::uint64_t weights = 0, workspace = 0;
-};
-DeviceNeeds device_needs(const ModelConfig& config, const CudaEngineOptions& options);
+/// Bytes of one block of tokens in a GPU's pool, all layers.
+inline std::uint64_t device_kv_block_bytes(const ModelConfig& config, int block_tokens, KvType type) {
+  return 2ULL * static_cast<std::uint64_t>(config.layers) * static_cast<std::uint64_t>(config.kv_heads) *
+         static_cast<std::uint64_t>(block_tokens) * static_cast<std::uint64_t>(device_kv_width(config.head_dim)) *
+         element_bytes(type);
+}
 
 struct CudaInference {
   static constexpr std::string_view kInterface = "inference";
   /// Throws Error that names what was asked and what was free when memory runs out, as make_engine does: then all of it is
   /// free again.
   std::unique_ptr<DeviceWeights> (*load)(int ordinal, const ModelConfig& config, const WeightOrigin& origin) = nullptr;
-  /// @param weights outlive the engine.
+  /// @param weights outlive the engine. Heads have a device_kv_width, blocks are multiples of kDeviceKvTile.
   std::unique_ptr<Engine> (*make_engine)(const DeviceWeights& weights, const CudaEngineOptions& options) = nullptr;
 };
 

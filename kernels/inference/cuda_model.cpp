@@ -22,11 +22,7 @@ const CudaInference& interface_of(const Site& site) {
 class CudaModel final : public LoadedModel {
  public:
   CudaModel(const Settings& settings, const Site& site, Recorder& recorder)
-      : settings_(settings),
-        interface_(interface_of(site)),
-        // First: later there may be no memory left for it.
-        bandwidth_(stream::measure_read_bandwidth(site.cuda, site.placement.device, kBandwidthBytes, kBandwidthSeconds)),
-        weights_(load(site, recorder)) {}
+      : settings_(settings), site_(site), interface_(interface_of(site)), weights_(load(recorder)) {}
 
   std::uint64_t weight_bytes() const override { return weights_->bytes(); }
   std::uint64_t weight_read_bytes() const override {
@@ -37,6 +33,8 @@ class CudaModel final : public LoadedModel {
   double read_bandwidth() override { return bandwidth_; }
 
   std::unique_ptr<Engine> make_engine(std::int64_t kv_blocks, Recorder& recorder) override {
+    // Before the cache, which may leave no memory for it.
+    bandwidth_ = stream::measure_read_bandwidth(site_.cuda, site_.placement.device, kBandwidthBytes, kBandwidthSeconds);
     recorder.fact("kv_dtype", std::string(to_string(settings_.kv_type)));
     CudaEngineOptions options;
     options.kv_blocks = kv_blocks;
@@ -48,7 +46,7 @@ class CudaModel final : public LoadedModel {
   }
 
  private:
-  std::unique_ptr<DeviceWeights> load(const Site& site, Recorder& recorder) const {
+  std::unique_ptr<DeviceWeights> load(Recorder& recorder) const {
     const ModelConfig& config = settings_.model.config;
     const std::vector<PlannedTensor> plan = tensor_plan(config);
     const std::unique_ptr<WeightSource> source =
@@ -60,12 +58,13 @@ class CudaModel final : public LoadedModel {
     };
     const std::function<void(double)> progress = [&](double done) { recorder.progress(0.2 * done, "weights"); };
     const std::optional<std::uint64_t> seed = settings_.synthetic ? std::optional(settings_.seed) : std::nullopt;
-    return interface_.load(site.placement.device.ordinal, config, {plan, *source, seed, team, progress});
+    return interface_.load(site_.placement.device.ordinal, config, {plan, *source, seed, team, progress});
   }
 
   const Settings& settings_;
+  const Site& site_;
   const CudaInference& interface_;
-  double bandwidth_;
+  double bandwidth_ = 0;
   std::unique_ptr<DeviceWeights> weights_;
 };
 

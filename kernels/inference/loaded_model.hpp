@@ -20,11 +20,11 @@ class LoadedModel {
   virtual std::uint64_t weights_hash() const = 0;
   /// Allocates the KV cache. The engine goes before the model.
   virtual std::unique_ptr<Engine> make_engine(std::int64_t kv_blocks, Recorder& recorder) = 0;
-  /// What rooflines divide by: the device's read bandwidth in bytes a second, measured in this run.
+  /// What rooflines divide by: the device's read bandwidth in bytes a second, measured in this run. After make_engine().
   virtual double read_bandwidth() = 0;
 };
 
-/// Loads or makes the weights of `settings` on the site's device. @param settings outlive the model.
+/// Loads or makes the weights of `settings` on the site's device. @param settings, site outlive the model.
 std::unique_ptr<LoadedModel> load_model(const Settings& settings, const Site& site, Recorder& recorder);
 
 /// The two kinds of device; load_model chooses.

@@ -20,16 +20,6 @@ std::size_t wide(int value) {
   return static_cast<std::size_t>(value);
 }
 
-void refuse_what_kernels_lack(const ModelConfig& config, const CudaEngineOptions& options) {
-  if (device_kv_width(config.head_dim) == 0) {
-    throw UsageError(fmt::format("{}: heads of {} elements; the GPU engine has attention for up to 256", config.name,
-                                 config.head_dim));
-  }
-  if (options.block_tokens % kDeviceKvTile != 0) {
-    throw UsageError(fmt::format("--kv-block {}: on a GPU it has to be a multiple of {}", options.block_tokens, kDeviceKvTile));
-  }
-}
-
 KvMemory make_kv(const ModelConfig& config, const CudaEngineOptions& options) {
   KvMemory kv;
   kv.type = options.kv_type;
@@ -180,7 +170,6 @@ class CudaEngine final : public Engine {
 }  // namespace
 
 std::unique_ptr<Engine> make_cuda_engine(const ResidentWeights& weights, const CudaEngineOptions& options) {
-  refuse_what_kernels_lack(weights.config(), options);
   return std::make_unique<CudaEngine>(weights, options);
 }
 

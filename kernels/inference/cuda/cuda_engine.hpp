@@ -7,7 +7,7 @@
 
 namespace sparkmpi::kernels::inference::gpu {
 
-/// As CudaInference::make_engine. Throws UsageError for shapes that the kernels are not built for.
+/// As CudaInference::make_engine.
 std::unique_ptr<Engine> make_cuda_engine(const ResidentWeights& weights, const CudaEngineOptions& options);
 
 

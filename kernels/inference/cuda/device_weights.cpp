@@ -84,12 +84,9 @@ class ResidentWeights::Layout {
     }
   }
 
-  std::size_t matrix_bytes() const { return matrix_bytes_; }
-  std::size_t vector_bytes() const { return vector_floats_ * sizeof(float); }
-
   void allocate(ResidentWeights& weights) {
     weights.matrices_ = DeviceMemory(matrix_bytes_, fmt::format("the weights of {}", c_.name));
-    weights.vectors_ = DeviceMemory(vector_bytes(), fmt::format("norms and biases of {}", c_.name));
+    weights.vectors_ = DeviceMemory(vector_floats_ * sizeof(float), fmt::format("norms and biases of {}", c_.name));
     for (const auto& [pointer, offset] : matrices_) *pointer = weights.matrices_.as() + offset;
     for (const auto& [pointer, offset] : scales_)
       *pointer = reinterpret_cast<float*>(weights.matrices_.as() + offset);
@@ -322,14 +319,6 @@ ResidentWeights::ResidentWeights(int ordinal, const ModelConfig& config, const W
   layout.reserve(*this);
   layout.allocate(*this);
   hash_ = Loader(*this, origin).run();
-}
-
-std::uint64_t ResidentWeights::bytes_of(const ModelConfig& config) {
-  ResidentWeights shapes(config);
-  Layout layout(config);
-  layout.shape(shapes);
-  layout.reserve(shapes);
-  return layout.matrix_bytes() + layout.vector_bytes();
 }
 
 }  // namespace sparkmpi::kernels::inference::gpu

@@ -36,14 +36,9 @@ class ResidentWeights final : public DeviceWeights {
   const LayerMatrices& layer(int index) const { return layers_[static_cast<std::size_t>(index)]; }
   const float* final_norm() const { return final_norm_; }
 
-  /// Bytes that the weights of a model take, by the same layout.
-  static std::uint64_t bytes_of(const ModelConfig& config);
-
  private:
   class Layout;
   class Loader;
-  explicit ResidentWeights(const ModelConfig& config) : config_(config), ordinal_(0) {}
-
   ModelConfig config_;
   int ordinal_;
   DeviceMatrix embedding_, lm_head_;

@@ -74,10 +74,6 @@ Forward::Forward(const ResidentWeights& weights, const KvMemory& kv)
   if (quantised(config_)) widened_ = DeviceMemory(kWidenedBytes, "widened weights");
 }
 
-std::uint64_t Forward::workspace_bytes(const ModelConfig& config) {
-  return MatrixProducts::workspace_bytes() + (quantised(config) ? kWidenedBytes : 0);
-}
-
 void Forward::run(const Pass& pass, const StepMemory& memory, const std::int32_t* tables, int table_stride,
                   cudaStream_t stream) {
   const Step step{pass,

@@ -41,7 +41,6 @@ class Forward {
 
   int multiprocessors() const { return multiprocessors_; }
   int arg_max_parts() const { return products_.arg_max_parts(); }
-  static std::uint64_t workspace_bytes(const ModelConfig& config);
 
  private:
   struct Step;

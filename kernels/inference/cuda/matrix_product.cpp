@@ -101,8 +101,4 @@ void MatrixProducts::multiply(const MatrixProduct& product, cudaStream_t stream)
   state_->multiply(product, stream);
 }
 
-std::size_t MatrixProducts::workspace_bytes() {
-  return kWorkspaceBytes;
-}
-
 }  // namespace sparkmpi::kernels::inference::gpu

@@ -34,8 +34,6 @@ class MatrixProducts {
   /// Asynchronous in `stream`; may be captured. An algorithm is looked up the first time that a shape comes.
   void multiply(const MatrixProduct& product, cudaStream_t stream);
 
-  static std::size_t workspace_bytes();
-
  private:
   class State;
   std::unique_ptr<State> state_;

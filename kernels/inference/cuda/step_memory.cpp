@@ -42,10 +42,6 @@ StepMemory::StepMemory(const ModelConfig& config, const StepLimits& sizes) : lim
   check(cudaMemset(device_.as(), 0, device_.bytes()), "cudaMemset");
 }
 
-std::uint64_t StepMemory::bytes(const ModelConfig& config, const StepLimits& sizes) {
-  return StepMemory(sizes).assign_device(config, nullptr);
-}
-
 std::size_t StepMemory::assign_host(const ModelConfig& config, std::byte* base) {
   Arena arena(base);
   const std::size_t tokens = wide(limits.tokens), slices = wide(limits.slices);

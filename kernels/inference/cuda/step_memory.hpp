@@ -20,9 +20,6 @@ struct StepLimits {
 struct StepMemory {
   StepMemory(const ModelConfig& config, const StepLimits& limits);
 
-  /// Bytes of device memory that it takes.
-  static std::uint64_t bytes(const ModelConfig& config, const StepLimits& limits);
-
   StepLimits limits;
 
   // Page-locked: the host writes the first six before a step and reads the others after it.
@@ -55,7 +52,6 @@ struct StepMemory {
   /// Sets the pointers from `base` on and returns the bytes that they reach over.
   std::size_t assign_device(const ModelConfig& config, std::byte* base);
   std::size_t assign_host(const ModelConfig& config, std::byte* base);
-  explicit StepMemory(const StepLimits& sizes) : limits(sizes) {}
   DeviceMemory device_;
   PinnedMemory host_;
 };
