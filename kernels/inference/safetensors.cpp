@@ -31,11 +31,11 @@ struct DTypeName {
   std::uint64_t bytes;
 };
 constexpr DTypeName kDTypes[] = {
-    {"BF16", DType::bf16, 2},  {"F16", DType::f16, 2},       {"F32", DType::f32, 4},
-    {"F64", DType::other, 8},  {"I64", DType::other, 8},     {"I32", DType::other, 4},
-    {"I16", DType::other, 2},  {"I8", DType::other, 1},      {"U8", DType::other, 1},
-    {"BOOL", DType::other, 1}, {"F8_E4M3", DType::other, 1}, {"F8_E5M2", DType::other, 1},
-    {"U16", DType::other, 2},  {"U32", DType::other, 4},     {"U64", DType::other, 8}};
+    {"BF16", DType::bf16, 2},  {"F16", DType::f16, 2},         {"F32", DType::f32, 4},
+    {"F64", DType::other, 8},  {"I64", DType::other, 8},       {"I32", DType::i32, 4},
+    {"I16", DType::other, 2},  {"I8", DType::other, 1},        {"U8", DType::u8, 1},
+    {"BOOL", DType::other, 1}, {"F8_E4M3", DType::f8_e4m3, 1}, {"F8_E5M2", DType::other, 1},
+    {"U16", DType::other, 2},  {"U32", DType::other, 4},       {"U64", DType::other, 8}};
 
 class Checker {
  public:

@@ -14,7 +14,7 @@
 
 namespace sparkmpi::kernels::inference {
 
-enum class DType : std::uint8_t { bf16, f16, f32, other };
+enum class DType : std::uint8_t { bf16, f16, f32, u8, i32, f8_e4m3, other };
 
 struct TensorInfo {
   DType dtype = DType::other;
