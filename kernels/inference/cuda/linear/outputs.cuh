@@ -1,6 +1,6 @@
 #pragma once
-// What one warp does with a finished tile: 16 rows × 8 vectors, value j of lane l being row l / 8 + 4j of the tile and
-// vector l % 8. One overload of finish() for each output of products.hpp.
+// What one warp does with a finished tile: 16 rows × 8 vectors, value j of lane l being row l / 8 + 4j of the
+// tile and vector l % 8. One overload of finish() for each output of products.hpp.
 
 #include <cuda_bf16.h>
 
@@ -21,7 +21,8 @@ struct TilePlace {
   int tiles;
   int row[4];     ///< logical rows
   bool valid[4];  ///< row and vector exist
-  int pair = -1;  ///< experts: the row of per-pair arrays, negative where the vector did not choose this expert
+  int pair =
+      -1;  ///< experts: the row of per-pair arrays, negative where the vector did not choose this expert
 };
 __device__ inline TilePlace tile_place(RowOrder order, int rows, int tile, int vectors, int lane) {
   TilePlace place{};
@@ -59,7 +60,7 @@ __device__ inline float activate(Activation activation, float gate, float up) {
 
 /// What a tile's end needs from memory, read when the tile is begun.
 struct TileOperands {
-  float bias[4] = {}, residual[4] = {}, norm[4] = {};
+  float bias[4] = {}, residual[4] = {};
 };
 template <class Output>
 __device__ inline TileOperands read_operands(const Output& output, const TilePlace& place, int expert_rows) {
@@ -77,7 +78,6 @@ __device__ inline TileOperands read_operands(const Output& output, const TilePla
     for (int j = 0; j < 4; ++j) {
       if (!place.valid[j]) continue;
       operands.residual[j] = __ldcg(output.residual + place.vector * output.stride + place.row[j]);
-      if (output.next_input != nullptr) operands.norm[j] = __ldg(output.next_norm + place.row[j]);
     }
   }
   return operands;
@@ -106,7 +106,8 @@ __device__ inline void finish(const StoreOutput& output, const TilePlace& place,
 #pragma unroll
   for (int j = 0; j < 4; ++j) {
     if (place.valid[j])
-      output.y[static_cast<std::size_t>(place.vector) * output.stride + place.row[j]] = values[j] + operands.bias[j];
+      output.y[static_cast<std::size_t>(place.vector) * output.stride + place.row[j]] =
+          values[j] + operands.bias[j];
   }
 }
 
@@ -119,7 +120,8 @@ __device__ inline void finish(const ResidualOutput& output, const TilePlace& pla
     const std::size_t index = static_cast<std::size_t>(place.vector) * output.stride + place.row[j];
     const float sum = operands.residual[j] + (values[j] + operands.bias[j]);
     output.residual[index] = sum;
-    if (output.next_input != nullptr) output.next_input[index] = bf16_bits(sum * operands.norm[j]);
+    if (output.next_input != nullptr)
+      output.next_input[index] = bf16_bits(sum * __ldg(output.next_norm + place.row[j]));
     squares += sum * sum;
   }
   if (output.next_input == nullptr) return;

@@ -1,9 +1,11 @@
 #pragma once
-// The product kernel: a persistent block a multiprocessor, its warps dividing the columns of each tile among them
-// (mma.sync on what weight_stream.cuh brings), their sums added in shared memory, the result handed to outputs.cuh.
-// Where the columns are divided among blocks as well (slices, or the experts of a token), sums go through the workspace
-// and whoever comes last adds them in a fixed order: results do not depend on timing.
+// The product kernel: a persistent block a multiprocessor, its warps dividing the columns of each tile among
+// them (mma.sync on what weight_stream.cuh brings), their sums added in shared memory, the result handed to
+// outputs.cuh. Where the columns are divided among blocks as well (slices, or the experts of a token), sums
+// go through the workspace and whoever comes last adds them in a fixed order: results do not depend on
+// timing.
 
+#include "kernels/inference/cuda/launch.cuh"
 #include "kernels/inference/cuda/linear/outputs.cuh"
 #include "kernels/inference/cuda/linear/weight_stream.cuh"
 
@@ -21,17 +23,17 @@ struct ProductArguments {
   const float* row_scales = nullptr;  ///< fp8_e4m3
   VectorInput input;
   int vectors = 0;
-  std::uint32_t vector_bytes = 0;  ///< of one vector's slice in shared memory
-  const std::int32_t* active = nullptr;   ///< Routing::active, with experts
-  const float* pair_weights = nullptr;    ///< Routing::weights, with own_input
+  std::uint32_t vector_bytes = 0;        ///< of one vector's slice in shared memory
+  const std::int32_t* active = nullptr;  ///< Routing::active, with experts
+  const float* pair_weights = nullptr;   ///< Routing::weights, with own_input
   int chosen = 0;
-  float* partials = nullptr;              ///< [tile of a group, part, 128]
-  std::uint32_t* arrivals = nullptr;      ///< [tile of a group], zero between launches
+  float* partials = nullptr;          ///< [tile of a group, part, 128]
+  std::uint32_t* arrivals = nullptr;  ///< [tile of a group], zero between launches
   Output output;
 };
 
-/// A vector's columns in shared memory are 64 bytes more than a multiple of 128, so that the vectors of a quarter warp
-/// lie in different banks.
+/// A vector's columns in shared memory are 64 bytes more than a multiple of 128, so that the vectors of a
+/// quarter warp lie in different banks.
 constexpr std::uint32_t vector_bytes(WeightFormat format, int slice_units) {
   return static_cast<std::uint32_t>(slice_units * unit_columns(format) * 2 + 64);
 }
@@ -43,49 +45,48 @@ constexpr std::uint32_t sums_bytes(int warps) {
   return 2U * static_cast<std::uint32_t>(warps) * 128 * sizeof(float);
 }
 
-__device__ inline void wait_for_earlier_kernels() {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
-}
-__device__ inline void let_later_kernels_start() {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
-#endif
-}
-
 /// The pair of a vector in an active expert, or -1.
 __device__ inline int pair_of(const std::int32_t* active, int index, int vector, int chosen) {
   const int slot = __ldcg(active + 1 + kMostVectors * kMostChosen + index * kMostVectors + vector);
   return slot < 0 ? -1 : vector * chosen + slot;
 }
 
-/// Copies the vectors' columns of a slice to shared memory, zeros beyond the matrix and for absent vectors of an expert.
+/// Copies the vectors' columns of a slice to shared memory, zeros beyond the matrix and for absent vectors of
+/// an expert.
 template <WeightFormat kFormat, int kThreads, Experts kExperts, class Output>
-__device__ inline void load_vectors(const ProductArguments<Output>& arguments, const Item& item, unsigned char* x) {
+__device__ inline void load_vectors(const ProductArguments<Output>& arguments, const Item& item,
+                                    unsigned char* x) {
   const Geometry& geometry = arguments.geometry;
   const int first = item.slice * geometry.slice_units * unit_columns(kFormat);
   const int pieces = geometry.slice_units * unit_columns(kFormat) / 8;
-  const std::uint16_t* source[kMostVectors];
+  constexpr int kAtOnce = 4;
+#pragma unroll 1
+  for (int v0 = 0; v0 < arguments.vectors; v0 += kAtOnce) {
+    const std::uint16_t* source[kAtOnce];
 #pragma unroll
-  for (int v = 0; v < kMostVectors; ++v) {
-    int row = v < arguments.vectors ? v : -1;
-    if constexpr (kExperts == Experts::own_input) {
-      if (row >= 0) row = pair_of(arguments.active, item.active, v, arguments.chosen);
+    for (int i = 0; i < kAtOnce; ++i) {
+      int row = v0 + i < arguments.vectors ? v0 + i : -1;
+      if constexpr (kExperts == Experts::own_input) {
+        if (row >= 0) row = pair_of(arguments.active, item.active, row, arguments.chosen);
+      }
+      source[i] = row < 0
+                      ? nullptr
+                      : arguments.input.x + static_cast<std::size_t>(row) * arguments.input.stride + first;
     }
-    source[v] = row < 0 ? nullptr : arguments.input.x + static_cast<std::size_t>(row) * arguments.input.stride + first;
-  }
-  for (int piece = static_cast<int>(threadIdx.x); piece < pieces; piece += kThreads) {
-    uint4 values[kMostVectors];
-    const bool exists = first + piece * 8 < geometry.columns;
+    for (int piece = static_cast<int>(threadIdx.x); piece < pieces; piece += kThreads) {
+      uint4 values[kAtOnce];
+      const bool exists = first + piece * 8 < geometry.columns;
 #pragma unroll
-    for (int v = 0; v < kMostVectors; ++v) {
-      values[v] = uint4{0, 0, 0, 0};
-      if (exists && source[v] != nullptr) values[v] = __ldcg(reinterpret_cast<const uint4*>(source[v] + piece * 8));
-    }
+      for (int i = 0; i < kAtOnce; ++i) {
+        values[i] = uint4{0, 0, 0, 0};
+        if (exists && source[i] != nullptr)
+          values[i] = __ldcg(reinterpret_cast<const uint4*>(source[i] + piece * 8));
+      }
 #pragma unroll
-    for (int v = 0; v < kMostVectors; ++v) {
-      if (v < arguments.vectors) *reinterpret_cast<uint4*>(x + v * arguments.vector_bytes + piece * 16) = values[v];
+      for (int i = 0; i < kAtOnce; ++i) {
+        if (v0 + i < arguments.vectors)
+          *reinterpret_cast<uint4*>(x + (v0 + i) * arguments.vector_bytes + piece * 16) = values[i];
+      }
     }
   }
 }
@@ -97,7 +98,8 @@ __device__ inline void read_norms(const VectorInput& input, int vectors, int col
   for (int v = static_cast<int>(threadIdx.x) / 32; v < vectors; v += kWarps) {
     float sum = 0;
     if (input.squares != nullptr) {
-      for (int i = lane; i < input.square_count; i += 32) sum += __ldcg(input.squares + v * input.square_count + i);
+      for (int i = lane; i < input.square_count; i += 32)
+        sum += __ldcg(input.squares + v * input.square_count + i);
 #pragma unroll
       for (int distance = 16; distance > 0; distance /= 2) sum += __shfl_xor_sync(0xffffffffU, sum, distance);
     }
@@ -106,10 +108,11 @@ __device__ inline void read_norms(const VectorInput& input, int vectors, int col
   }
 }
 
-/// Adds this part of a tile to the workspace. True for the last part's warp, whose values are then the whole sums.
+/// Adds this part of a tile to the workspace. True for the last part's warp, whose values are then the whole
+/// sums.
 template <class Output>
-__device__ inline bool join_parts(const ProductArguments<Output>& arguments, int tile, int part, int parts, int lane,
-                                  float (&values)[4]) {
+__device__ inline bool join_parts(const ProductArguments<Output>& arguments, int tile, int part, int parts,
+                                  int lane, float (&values)[4]) {
   float* const partials = arguments.partials + static_cast<std::size_t>(tile) * parts * 128;
   const bool exists = lane % 8 < arguments.vectors;
 #pragma unroll
@@ -136,7 +139,8 @@ __device__ inline bool join_parts(const ProductArguments<Output>& arguments, int
 }
 
 template <WeightFormat kFormat, int kWarps, int kStages, Experts kExperts, class Output>
-__global__ void __launch_bounds__(kWarps * 32) product_kernel(const __grid_constant__ ProductArguments<Output> arguments) {
+__global__ void __launch_bounds__(kWarps * 32, 2)
+    product_kernel(const __grid_constant__ ProductArguments<Output> arguments) {
   extern __shared__ __align__(128) unsigned char shared[];
   __shared__ float norms[kMostVectors];
   float* const sums = reinterpret_cast<float*>(shared + ring_bytes<kFormat, kWarps, kStages>());
@@ -145,18 +149,19 @@ __global__ void __launch_bounds__(kWarps * 32) product_kernel(const __grid_const
   const Geometry& geometry = arguments.geometry;
 
   WeightStream<kFormat, kWarps, kStages> stream(
-      geometry, shared_address(shared) + static_cast<std::uint32_t>(warp) * kStages * unit_bytes(kFormat), warp, lane);
+      geometry, shared_address(shared) + static_cast<std::uint32_t>(warp) * kStages * unit_bytes(kFormat),
+      warp, lane);
   int actives = 1;
   if constexpr (kExperts != Experts::none) {
-    wait_for_earlier_kernels();
+    await_predecessor();
     actives = __ldcg(arguments.active);
   }
   const long long items = static_cast<long long>(actives) * geometry.slices * geometry.tiles;
   const int begin = static_cast<int>(items * blockIdx.x / gridDim.x);
   const int end = static_cast<int>(items * (blockIdx.x + 1) / gridDim.x);
   stream.start(begin, end);
-  if constexpr (kExperts == Experts::none) wait_for_earlier_kernels();
-  let_later_kernels_start();
+  if constexpr (kExperts == Experts::none) await_predecessor();
+  release_successor();
   read_norms<kWarps>(arguments.input, arguments.vectors, geometry.columns, norms);
 
   const std::uint32_t lane_x = shared_address(x) + lane / 4 * arguments.vector_bytes + lane % 4 * 16;
@@ -165,7 +170,8 @@ __global__ void __launch_bounds__(kWarps * 32) product_kernel(const __grid_const
   int loaded = -1;
   for (int index = begin; index < end; ++index) {
     const Item item = item_at(geometry, index);
-    const int wanted = kExperts == Experts::own_input ? item.active * geometry.slices + item.slice : item.slice;
+    const int wanted =
+        kExperts == Experts::own_input ? item.active * geometry.slices + item.slice : item.slice;
     if (wanted != loaded) {
       __syncthreads();
       load_vectors<kFormat, kWarps * 32, kExperts>(arguments, item, x);
@@ -194,8 +200,8 @@ __global__ void __launch_bounds__(kWarps * 32) product_kernel(const __grid_const
 #pragma unroll 1
     for (int unit = range.first; unit < range.end; unit += kWarps) {
       const std::uint32_t bytes = stream.next();
-      multiply_unit<kFormat>(tile_sums, bytes, lane_x + (unit - first_unit) * unit_columns(kFormat) * 2, has_vector,
-                             lane);
+      multiply_unit<kFormat>(tile_sums, bytes, lane_x + (unit - first_unit) * unit_columns(kFormat) * 2,
+                             has_vector, lane);
     }
     float* const buffer = sums + index % 2 * kWarps * 128;
     float2* const mine = reinterpret_cast<float2*>(buffer + warp * 128 + lane / 4 * 8 + lane % 4 * 2);

@@ -25,8 +25,8 @@ __device__ inline std::uint32_t subtract_pair(std::uint32_t a, std::uint32_t b) 
   return *reinterpret_cast<const std::uint32_t*>(&difference);
 }
 
-/// E4M3 in the upper byte of a half word: its exponent and mantissa four bits lower are those of a BF16 number that is
-/// 2^-120 of the value, subnormal ones included, so one exact product makes it right.
+/// E4M3 in the upper byte of a half word: its exponent and mantissa four bits lower are those of a BF16
+/// number that is 2^-120 of the value, subnormal ones included, so one exact product makes it right.
 __device__ inline std::uint32_t e4m3_pair(std::uint32_t upper_bytes) {
   constexpr std::uint32_t kScale = 0x7b807b80U;  // 2^120
   return multiply_pair((upper_bytes & 0x80008000U) | ((upper_bytes >> 4) & 0x07f007f0U), kScale);
@@ -63,15 +63,15 @@ __device__ inline float e8m0(std::uint32_t code) {
   return __uint_as_float(code == 0 ? 0x00400000U : code << 23);
 }
 
-/// c += A·B for a tile of 16 rows, 32 columns and 8 vectors: `lower` and `upper` are rows g and g + 8, `x` the vector
-/// g's, all for columns 8t … 8t + 7. The order of columns within the product is ours to choose.
+/// c += A·B for a tile of 16 rows, 32 columns and 8 vectors: `lower` and `upper` are rows g and g + 8, `x`
+/// the vector g's, all for columns 8t … 8t + 7. The order of columns within the product is ours to choose.
 __device__ inline void multiply_tile(float (&c)[4], const Pairs& lower, const Pairs& upper, const uint4& x) {
-  asm(
-      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+      "{%0,%1,%2,%3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(lower.pair[0]), "r"(upper.pair[0]), "r"(lower.pair[1]), "r"(upper.pair[1]), "r"(x.x), "r"(x.y));
-  asm(
-      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+      "{%0,%1,%2,%3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(lower.pair[2]), "r"(upper.pair[2]), "r"(lower.pair[3]), "r"(upper.pair[3]), "r"(x.z), "r"(x.w));
 }

@@ -1,6 +1,6 @@
 #pragma once
-// One warp's way through the weights: a ring of units in shared memory, filled by cp.async some units ahead of the
-// arithmetic, across tiles and experts, so that the memory is never waited for at a tile's end.
+// One warp's way through the weights: a ring of units in shared memory, filled by cp.async some units ahead
+// of the arithmetic, across tiles and experts, so that the memory is never waited for at a tile's end.
 
 #include <cstdint>
 
@@ -14,7 +14,8 @@ __device__ inline std::uint32_t shared_address(const void* pointer) {
 }
 /// 16 bytes from global to shared memory past the first-level cache; zeros when not `valid`.
 __device__ inline void copy_16(std::uint32_t to, const void* from, bool valid = true) {
-  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(valid ? 16 : 0)
+  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(to), "l"(from),
+               "r"(valid ? 16 : 0)
                : "memory");
 }
 __device__ inline void commit_copies() {
@@ -43,14 +44,14 @@ __device__ inline std::uint32_t load_shared_2(std::uint32_t from) {
   return value;
 }
 
-/// The work of a launch: items, each one tile of one slice of the columns of one (active) expert, tiles fastest.
-/// A block does a run of neighbouring items.
+/// The work of a launch: items, each one tile of one slice of the columns of one (active) expert, tiles
+/// fastest. A block does a run of neighbouring items.
 struct Geometry {
   const unsigned char* data = nullptr;
-  std::size_t expert_bytes = 0;            ///< 0: a single matrix
-  const std::int32_t* experts = nullptr;   ///< ids of the active experts; null: a single matrix
+  std::size_t expert_bytes = 0;           ///< 0: a single matrix
+  const std::int32_t* experts = nullptr;  ///< ids of the active experts; null: a single matrix
   int rows = 0, columns = 0, tiles = 0, units = 0;
-  int slices = 1, slice_units = 0;         ///< units in a slice; the last may have fewer
+  int slices = 1, slice_units = 0;  ///< units in a slice; the last may have fewer
   RowOrder order = RowOrder::plain;
 };
 
@@ -62,8 +63,8 @@ __device__ inline Item item_at(const Geometry& geometry, int index) {
   return {column_part / geometry.slices, column_part % geometry.slices, index % geometry.tiles};
 }
 
-/// Warp `warp`'s units of an item: first, first + kWarps, … below end. The start turns with the tile, so that no warp
-/// always has the longer share.
+/// Warp `warp`'s units of an item: first, first + kWarps, … below end. The start turns with the tile, so that
+/// no warp always has the longer share.
 struct UnitRange {
   int first, end;
 };
@@ -91,7 +92,8 @@ class WeightStream {
     for (int i = 0; i < kStages - 1; ++i) request();
   }
 
-  /// Waits for this warp's next unit and asks for the one kStages - 1 further on. The bytes stay until the next call.
+  /// Waits for this warp's next unit and asks for the one kStages - 1 further on. The bytes stay until the
+  /// next call.
   __device__ std::uint32_t next() {
     wait_copies<kStages - 2>();
     __syncwarp();
@@ -109,11 +111,12 @@ class WeightStream {
     unit_end_ = range.end;
     source_ = geometry_.data;
     if (geometry_.experts != nullptr)
-      source_ += static_cast<std::size_t>(geometry_.experts[item.active]) * geometry_.expert_bytes;
+      source_ += static_cast<std::size_t>(__ldcg(geometry_.experts + item.active)) * geometry_.expert_bytes;
     if constexpr (kFormat == WeightFormat::bf16) {
       const int within = lane_ / 8;
       const int row = logical_row(geometry_.order, geometry_.rows, item.tile, within);
-      rows_left_ = geometry_.order == RowOrder::plain ? geometry_.rows - item.tile * kTileRows - within : kTileRows;
+      rows_left_ =
+          geometry_.order == RowOrder::plain ? geometry_.rows - item.tile * kTileRows - within : kTileRows;
       source_ += (static_cast<std::size_t>(row) * geometry_.columns + lane_ % 8 * 8) * 2;
     } else {
       source_ += static_cast<std::size_t>(item.tile) * geometry_.units * kUnit + lane_ * 16;
@@ -134,8 +137,8 @@ class WeightStream {
 
   __device__ void copy(std::uint32_t to) const {
     if constexpr (kFormat == WeightFormat::bf16) {
-      // Rows within, within + 4, + 8, + 12 of the tile, each 128 bytes by eight lanes; pieces of odd rows are swapped
-      // by halves, so that unit_rows reads without bank conflicts.
+      // Rows within, within + 4, + 8, + 12 of the tile, each 128 bytes by eight lanes; pieces of odd rows are
+      // swapped by halves, so that unit_rows reads without bank conflicts.
       const std::size_t row_bytes = static_cast<std::size_t>(geometry_.columns) * 2;
       const std::size_t four = row_bytes * (geometry_.order == RowOrder::gate_up_interleaved ? 8 : 4);
       const std::size_t eight = row_bytes * (geometry_.order == RowOrder::plain          ? 8
@@ -168,10 +171,11 @@ class WeightStream {
   const unsigned char* source_ = nullptr;
 };
 
-/// sums += the unit at `unit` times the vectors whose columns of this unit begin at `x` (shared memory, of vector
-/// lane / 4, at its 8·(lane % 4)-th column); lanes of absent vectors pass has_vector false.
+/// sums += the unit at `unit` times the vectors whose columns of this unit begin at `x` (shared memory, of
+/// vector lane / 4, at its 8·(lane % 4)-th column); lanes of absent vectors pass has_vector false.
 template <WeightFormat kFormat>
-__device__ inline void multiply_unit(float (&sums)[4], std::uint32_t unit, std::uint32_t x, bool has_vector, int lane) {
+__device__ inline void multiply_unit(float (&sums)[4], std::uint32_t unit, std::uint32_t x, bool has_vector,
+                                     int lane) {
   const int g = lane / 4, t = lane % 4;
   const auto vector = [&](int block) {
     return has_vector ? load_shared_16(x + block * 64) : uint4{0, 0, 0, 0};
@@ -199,8 +203,10 @@ __device__ inline void multiply_unit(float (&sums)[4], std::uint32_t unit, std::
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const uint4 codes = load_shared_16(unit + half * 512 + lane * 16);
-      multiply_tile(group, unpack_int4(codes.x, lower_zero), unpack_int4(codes.y, upper_zero), vector(half * 2));
-      multiply_tile(group, unpack_int4(codes.z, lower_zero), unpack_int4(codes.w, upper_zero), vector(half * 2 + 1));
+      multiply_tile(group, unpack_int4(codes.x, lower_zero), unpack_int4(codes.y, upper_zero),
+                    vector(half * 2));
+      multiply_tile(group, unpack_int4(codes.z, lower_zero), unpack_int4(codes.w, upper_zero),
+                    vector(half * 2 + 1));
     }
     const float2 scale = __half22float2(*reinterpret_cast<const __half2*>(&scales));
     sums[0] += scale.x * group[0];
@@ -213,9 +219,10 @@ __device__ inline void multiply_unit(float (&sums)[4], std::uint32_t unit, std::
 #pragma unroll
     for (int block = 0; block < 2; ++block) {
       float group[4] = {};
-      multiply_tile(group, unpack_e2m1(block == 0 ? codes.x : codes.z), unpack_e2m1(block == 0 ? codes.y : codes.w),
-                    vector(block));
-      const float lower = e8m0((scales >> (16 * block)) & 0xffU), upper = e8m0((scales >> (16 * block + 8)) & 0xffU);
+      multiply_tile(group, unpack_e2m1(block == 0 ? codes.x : codes.z),
+                    unpack_e2m1(block == 0 ? codes.y : codes.w), vector(block));
+      const float lower = e8m0((scales >> (16 * block)) & 0xffU),
+                  upper = e8m0((scales >> (16 * block + 8)) & 0xffU);
       sums[0] += lower * group[0];
       sums[1] += lower * group[1];
       sums[2] += upper * group[2];
