@@ -24,6 +24,7 @@
 #include <cstdint>
 
 #include "kernels/inference/cuda/linear/device_matrix.hpp"
+#include "kernels/inference/cuda/linear/product_device.hpp"
 
 namespace sparkmpi::kernels::inference::gpu {
 
@@ -91,9 +92,8 @@ struct ArgMaxOutput {
 /// The products of one device, with their workspace. Launches of one object must be ordered (one stream).
 class Products {
  public:
-  /// Reads the current device's properties and allocates the workspace for matrices of up to `most_rows`
-  /// rows.
-  explicit Products(int most_rows);
+  /// For the current device; allocates a workspace of about 16 MiB on it.
+  Products();
   ~Products();
   Products(const Products&) = delete;  // owns device memory
   Products& operator=(const Products&) = delete;
@@ -120,11 +120,8 @@ class Products {
 
  private:
   friend class ExpertProducts;
-  int multiprocessors_ = 0;
-  std::size_t shared_bytes_ = 0;  ///< that a block may have so that two fit a multiprocessor
-  bool programmatic_ = false;
-  void* workspace_ = nullptr;
-  std::size_t workspace_bytes_ = 0;
+  DeviceLimits limits_;
+  Workspace workspace_;
 };
 
 }  // namespace sparkmpi::kernels::inference::gpu

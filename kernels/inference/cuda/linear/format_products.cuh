@@ -1,0 +1,53 @@
+#pragma once
+// The products of one weight format. Declared for products.cu and experts.cu, compiled in one translation
+// unit a format.
+
+#include "kernels/inference/cuda/linear/product_launch.cuh"
+
+namespace sparkmpi::kernels::inference::gpu {
+
+/// Warps and stages by measurement (tests/bench/gemv_bench.cu).
+constexpr Shape shape_of(WeightFormat format) {
+  switch (format) {
+    case WeightFormat::bf16:
+      return {8, 4};
+    case WeightFormat::fp8_e4m3:
+      return {8, 6};
+    case WeightFormat::int4_awq:
+      return {16, 4};
+    case WeightFormat::mxfp4:
+      return {16, 6};
+  }
+  return {8, 4};
+}
+
+struct ProductSite {
+  const DeviceLimits& limits;
+  const Workspace& workspace;
+  int most_active = 1;  ///< experts that may take part
+};
+
+template <WeightFormat kFormat>
+struct FormatProducts {
+  template <class Output>
+  using Arguments = ProductArguments<Output>;
+
+  static void one(const DeviceMatrix&, const ProductSite&, const Arguments<StoreOutput>&, const Launch&);
+  static void one(const DeviceMatrix&, const ProductSite&, const Arguments<ResidualOutput>&, const Launch&);
+  static void one(const DeviceMatrix&, const ProductSite&, const Arguments<GatedOutput>&, const Launch&);
+  static void one(const DeviceMatrix&, const ProductSite&, const Arguments<ArgMaxOutput>&, const Launch&);
+  static void experts(const DeviceMatrix&, const ProductSite&, const Arguments<GatedOutput>&, const Launch&);
+  static void experts(const DeviceMatrix&, const ProductSite&, const Arguments<ResidualOutput>&,
+                      const Launch&);
+
+ private:
+  template <Experts kExperts, class Output>
+  static void launch(const DeviceMatrix& matrix, const ProductSite& site, const Arguments<Output>& arguments,
+                     const Launch& launch) {
+    launch_product<kFormat, shape_of(kFormat), kExperts>(matrix, site.limits, site.workspace, arguments,
+                                                         site.most_active, site.limits.multiprocessors,
+                                                         launch);
+  }
+};
+
+}  // namespace sparkmpi::kernels::inference::gpu

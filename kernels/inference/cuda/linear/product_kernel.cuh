@@ -1,0 +1,258 @@
+#pragma once
+// The product kernel: a persistent block a multiprocessor, its warps dividing the columns of each tile among
+// them (mma.sync on what weight_stream.cuh brings), their sums added in shared memory, the result handed to
+// outputs.cuh. Where the columns are divided among blocks as well (slices, or the experts of a token), sums
+// go through the workspace and whoever comes last adds them in a fixed order: results do not depend on
+// timing.
+
+#include "kernels/inference/cuda/launch.cuh"
+#include "kernels/inference/cuda/linear/outputs.cuh"
+#include "kernels/inference/cuda/linear/weight_stream.cuh"
+
+namespace sparkmpi::kernels::inference::gpu {
+
+enum class Experts : std::uint8_t {
+  none,       ///< one matrix
+  one_input,  ///< the active experts on the same vectors (gate and up): tiles of each expert are results
+  own_input,  ///< each expert on its own vectors (down): results are weighted sums over the experts
+};
+
+template <class Output>
+struct ProductArguments {
+  Geometry geometry;
+  const float* row_scales = nullptr;  ///< fp8_e4m3
+  VectorInput input;
+  int vectors = 0;
+  std::uint32_t vector_bytes = 0;        ///< of one vector's slice in shared memory
+  const std::int32_t* active = nullptr;  ///< Routing::active, with experts
+  const float* pair_weights = nullptr;   ///< Routing::weights, with own_input
+  int chosen = 0;
+  float* partials = nullptr;          ///< [tile of a group, part, 128]
+  std::uint32_t* arrivals = nullptr;  ///< [tile of a group], zero between launches
+  Output output;
+};
+
+/// A vector's columns in shared memory are 64 bytes more than a multiple of 128, so that the vectors of a
+/// quarter warp lie in different banks.
+constexpr std::uint32_t vector_bytes(WeightFormat format, int slice_units) {
+  return static_cast<std::uint32_t>(slice_units * unit_columns(format) * 2 + 64);
+}
+template <WeightFormat kFormat, int kWarps, int kStages>
+constexpr std::uint32_t ring_bytes() {
+  return kWarps * kStages * unit_bytes(kFormat);
+}
+constexpr std::uint32_t sums_bytes(int warps) {
+  return 2U * static_cast<std::uint32_t>(warps) * 128 * sizeof(float);
+}
+
+/// The pair of a vector in an active expert, or -1.
+__device__ inline int pair_of(const std::int32_t* active, int index, int vector, int chosen) {
+  const int slot = __ldcg(active + 1 + kMostVectors * kMostChosen + index * kMostVectors + vector);
+  return slot < 0 ? -1 : vector * chosen + slot;
+}
+
+/// Copies the vectors' columns of a slice to shared memory, zeros beyond the matrix and for absent vectors of
+/// an expert.
+template <WeightFormat kFormat, int kThreads, Experts kExperts, class Output>
+__device__ inline void load_vectors(const ProductArguments<Output>& arguments, const Item& item,
+                                    unsigned char* x) {
+  const Geometry& geometry = arguments.geometry;
+  const int first = item.slice * geometry.slice_units * unit_columns(kFormat);
+  const int pieces = geometry.slice_units * unit_columns(kFormat) / 8;
+  constexpr int kAtOnce = 4;
+#pragma unroll 1
+  for (int v0 = 0; v0 < arguments.vectors; v0 += kAtOnce) {
+    const std::uint16_t* source[kAtOnce];
+#pragma unroll
+    for (int i = 0; i < kAtOnce; ++i) {
+      int row = v0 + i < arguments.vectors ? v0 + i : -1;
+      if constexpr (kExperts == Experts::own_input) {
+        if (row >= 0) row = pair_of(arguments.active, item.active, row, arguments.chosen);
+      }
+      source[i] = row < 0
+                      ? nullptr
+                      : arguments.input.x + static_cast<std::size_t>(row) * arguments.input.stride + first;
+    }
+    for (int piece = static_cast<int>(threadIdx.x); piece < pieces; piece += kThreads) {
+      uint4 values[kAtOnce];
+      const bool exists = first + piece * 8 < geometry.columns;
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i) {
+        values[i] = uint4{0, 0, 0, 0};
+        if (exists && source[i] != nullptr)
+          values[i] = __ldcg(reinterpret_cast<const uint4*>(source[i] + piece * 8));
+      }
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i) {
+        if (v0 + i < arguments.vectors)
+          *reinterpret_cast<uint4*>(x + (v0 + i) * arguments.vector_bytes + piece * 16) = values[i];
+      }
+    }
+  }
+}
+
+/// 1/√(mean + ε) of each vector from its partial sums.
+template <int kWarps>
+__device__ inline void read_norms(const VectorInput& input, int vectors, int columns, float* norms) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  for (int v = static_cast<int>(threadIdx.x) / 32; v < vectors; v += kWarps) {
+    float sum = 0;
+    if (input.squares != nullptr) {
+      for (int i = lane; i < input.square_count; i += 32)
+        sum += __ldcg(input.squares + v * input.square_count + i);
+#pragma unroll
+      for (int distance = 16; distance > 0; distance /= 2) sum += __shfl_xor_sync(0xffffffffU, sum, distance);
+    }
+    if (lane == 0)
+      norms[v] = input.squares == nullptr ? 1.0F : rsqrtf(sum / static_cast<float>(columns) + input.eps);
+  }
+}
+
+/// Adds this part of a tile to the workspace. True for the last part's warp, whose values are then the whole
+/// sums.
+template <class Output>
+__device__ inline bool join_parts(const ProductArguments<Output>& arguments, int tile, int part, int parts,
+                                  int lane, float (&values)[4]) {
+  float* const partials = arguments.partials + static_cast<std::size_t>(tile) * parts * 128;
+  const bool exists = lane % 8 < arguments.vectors;
+#pragma unroll
+  for (int j = 0; j < 4; ++j) {
+    if (exists) __stcg(partials + part * 128 + lane + 32 * j, values[j]);
+  }
+  __threadfence();
+  __syncwarp();
+  std::uint32_t arrived = 0;
+  if (lane == 0) arrived = atomicAdd(arguments.arrivals + tile, 1U);
+  if (__shfl_sync(0xffffffffU, arrived, 0) != static_cast<std::uint32_t>(parts - 1)) return false;
+  __threadfence();
+#pragma unroll
+  for (int j = 0; j < 4; ++j) values[j] = 0;
+#pragma unroll 2
+  for (int other = 0; other < parts; ++other) {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      if (exists) values[j] += __ldcg(partials + other * 128 + lane + 32 * j);
+    }
+  }
+  if (lane == 0) arguments.arrivals[tile] = 0;
+  return true;
+}
+
+template <WeightFormat kFormat, int kWarps, int kStages, Experts kExperts, class Output>
+__global__ void __launch_bounds__(kWarps * 32, 2)
+    product_kernel(const __grid_constant__ ProductArguments<Output> arguments) {
+  extern __shared__ __align__(128) unsigned char shared[];
+  __shared__ float norms[kMostVectors];
+  float* const sums = reinterpret_cast<float*>(shared + ring_bytes<kFormat, kWarps, kStages>());
+  unsigned char* const x = reinterpret_cast<unsigned char*>(sums) + sums_bytes(kWarps);
+  const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
+  const Geometry& geometry = arguments.geometry;
+
+  WeightStream<kFormat, kWarps, kStages> stream(
+      geometry, shared_address(shared) + static_cast<std::uint32_t>(warp) * kStages * unit_bytes(kFormat),
+      warp, lane);
+  int actives = 1;
+  if constexpr (kExperts != Experts::none) {
+    await_predecessor();
+    actives = __ldcg(arguments.active);
+  }
+  const long long items = static_cast<long long>(actives) * geometry.slices * geometry.tiles;
+  const int begin = static_cast<int>(items * blockIdx.x / gridDim.x);
+  const int end = static_cast<int>(items * (blockIdx.x + 1) / gridDim.x);
+  stream.start(begin, end);
+  if constexpr (kExperts == Experts::none) await_predecessor();
+  release_successor();
+  read_norms<kWarps>(arguments.input, arguments.vectors, geometry.columns, norms);
+
+  const std::uint32_t lane_x = shared_address(x) + lane / 4 * arguments.vector_bytes + lane % 4 * 16;
+  const bool has_vector = lane / 4 < arguments.vectors;
+  RunningBest best;
+  int loaded = -1;
+  for (int index = begin; index < end; ++index) {
+    const Item item = item_at(geometry, index);
+    const int wanted =
+        kExperts == Experts::own_input ? item.active * geometry.slices + item.slice : item.slice;
+    if (wanted != loaded) {
+      __syncthreads();
+      load_vectors<kFormat, kWarps * 32, kExperts>(arguments, item, x);
+      __syncthreads();
+      loaded = wanted;
+    }
+    const bool finishes = warp == index % kWarps;
+    TilePlace place;
+    TileOperands operands;
+    int expert_rows = 0;
+    if (finishes) {
+      place = tile_place(geometry.order, geometry.rows, item.tile, arguments.vectors, lane);
+      place.pair = place.vector;
+      if constexpr (kExperts != Experts::none) {
+        expert_rows = __ldcg(geometry.experts + item.active) * geometry.rows;
+        place.pair = place.vector < arguments.vectors
+                         ? pair_of(arguments.active, item.active, place.vector, arguments.chosen)
+                         : -1;
+      }
+      operands = read_operands(arguments.output, place, expert_rows);
+    }
+
+    float tile_sums[4] = {};
+    const UnitRange range = units_of_warp<kWarps>(geometry, item, warp);
+    const int first_unit = item.slice * geometry.slice_units;
+#pragma unroll 1
+    for (int unit = range.first; unit < range.end; unit += kWarps) {
+      const std::uint32_t bytes = stream.next();
+      multiply_unit<kFormat>(tile_sums, bytes, lane_x + (unit - first_unit) * unit_columns(kFormat) * 2,
+                             has_vector, lane);
+    }
+    float* const buffer = sums + index % 2 * kWarps * 128;
+    float2* const mine = reinterpret_cast<float2*>(buffer + warp * 128 + lane / 4 * 8 + lane % 4 * 2);
+    mine[0] = {tile_sums[0], tile_sums[1]};
+    mine[32] = {tile_sums[2], tile_sums[3]};
+    __syncthreads();
+    if (!finishes) continue;
+
+    float values[4] = {};
+#pragma unroll
+    for (int w = 0; w < kWarps; ++w) {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) values[j] += buffer[w * 128 + lane + 32 * j];
+    }
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      if (!place.valid[j]) values[j] = 0;
+      if (kFormat == WeightFormat::fp8_e4m3 && place.valid[j])
+        values[j] *= __ldg(arguments.row_scales + expert_rows + place.row[j]);
+      if (place.valid[j]) values[j] *= norms[place.vector];
+    }
+    if constexpr (kExperts == Experts::own_input) {
+      const float weight = place.pair < 0 ? 0.0F : __ldcg(arguments.pair_weights + place.pair);
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        values[j] = weight == 0 ? 0.0F : weight * (values[j] + (item.slice == 0 ? operands.bias[j] : 0.0F));
+        operands.bias[j] = 0;
+      }
+    }
+    const int parts = kExperts == Experts::own_input ? actives * geometry.slices : geometry.slices;
+    const int group_tile = (kExperts == Experts::one_input ? item.active * geometry.tiles : 0) + item.tile;
+    if (parts > 1 && !join_parts(arguments, group_tile, wanted, parts, lane, values)) continue;
+    finish(arguments.output, place, values, operands, best);
+  }
+
+  if constexpr (std::is_same_v<Output, ArgMaxOutput>) {
+    __syncthreads();
+    best.join_lanes();
+    float* const best_values = sums;
+    auto* const best_rows = reinterpret_cast<std::int32_t*>(sums + kWarps * 8);
+    if (lane < 8) {
+      best_values[warp * 8 + lane] = best.value;
+      best_rows[warp * 8 + lane] = best.row;
+    }
+    __syncthreads();
+    if (warp == 0 && lane < arguments.vectors) {
+      for (int w = 1; w < kWarps; ++w) best.offer(best_values[w * 8 + lane], best_rows[w * 8 + lane]);
+      arguments.output.best[blockIdx.x * arguments.vectors + lane] = best.value;
+      arguments.output.row[blockIdx.x * arguments.vectors + lane] = best.row;
+    }
+  }
+}
+
+}  // namespace sparkmpi::kernels::inference::gpu

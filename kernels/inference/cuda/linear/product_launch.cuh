@@ -1,0 +1,78 @@
+#pragma once
+// From a call to a launch of the product kernel: how the columns are sliced, and how much shared memory that
+// takes.
+
+#include <string>
+
+#include "base/error.hpp"
+#include "kernels/inference/cuda/linear/product_device.hpp"
+#include "kernels/inference/cuda/linear/product_kernel.cuh"
+
+namespace sparkmpi::kernels::inference::gpu {
+
+/// Warps of a block and units in each warp's ring.
+struct Shape {
+  int warps, stages;
+};
+
+struct Slicing {
+  int slices = 0, units = 0;  ///< 0 slices: does not fit
+  std::uint32_t vector_bytes = 0, shared_bytes = 0;
+};
+/// The fewest slices whose vectors fit into shared memory beside the ring.
+inline Slicing slice_columns(WeightFormat format, Shape shape, int units, int vectors,
+                             const DeviceLimits& limits) {
+  constexpr std::size_t kStatic = 64;  // bytes of static shared memory, at most
+  const std::size_t fixed = static_cast<std::size_t>(shape.warps) * shape.stages * unit_bytes(format) +
+                            sums_bytes(shape.warps) + kStatic;
+  for (int slices = 1; slices <= units; ++slices) {
+    const int slice_units = (units + slices - 1) / slices;
+    const std::uint32_t bytes = vector_bytes(format, slice_units);
+    const std::size_t all = fixed + static_cast<std::size_t>(vectors) * bytes;
+    if (all > limits.shared_of_block) continue;
+    return {(units + slice_units - 1) / slice_units, slice_units, bytes,
+            static_cast<std::uint32_t>(all - kStatic)};
+  }
+  return {};
+}
+
+template <WeightFormat kFormat, Shape kShape, Experts kExperts, class Output>
+void launch_product(const DeviceMatrix& matrix, const DeviceLimits& limits, const Workspace& workspace,
+                    ProductArguments<Output> arguments, int most_active, int blocks, const Launch& launch) {
+  const int units = units_of(kFormat, matrix.columns);
+  const Slicing slicing = slice_columns(kFormat, kShape, units, arguments.vectors, limits);
+  const int tiles = tile_count(matrix);
+  const std::size_t parts = static_cast<std::size_t>(slicing.slices) * most_active * tiles;
+  const bool in_parts = slicing.slices > 1 || (kExperts == Experts::own_input && most_active > 1);
+  if (slicing.slices == 0 ||
+      (in_parts && (parts > Workspace::kPartials ||
+                    static_cast<std::size_t>(tiles) * most_active > Workspace::kArrivals)))
+    throw UsageError("product of a matrix of " + std::to_string(matrix.rows) + " rows and " + std::to_string(matrix.columns) + " columns: more partial sums than the workspace holds");
+  Geometry& geometry = arguments.geometry;
+  geometry.data = static_cast<const unsigned char*>(matrix.data);
+  geometry.rows = matrix.rows;
+  geometry.columns = matrix.columns;
+  geometry.tiles = tiles;
+  geometry.units = units;
+  geometry.slices = slicing.slices;
+  geometry.slice_units = slicing.units;
+  geometry.order = matrix.order;
+  arguments.row_scales = matrix.scales;
+  arguments.vector_bytes = slicing.vector_bytes;
+  arguments.partials = workspace.partials;
+  arguments.arrivals = workspace.arrivals;
+
+  const auto kernel = product_kernel<kFormat, kShape.warps, kShape.stages, kExperts, Output>;
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                             static_cast<int>(slicing.shared_bytes)),
+        "cudaFuncSetAttribute");
+  // One division of first-level cache and shared memory for all products: changing it would drain the
+  // multiprocessor.
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
+                             cudaSharedmemCarveoutMaxShared),
+        "cudaFuncSetAttribute");
+  gpu::launch(kernel, dim3(static_cast<unsigned>(blocks)), dim3(kShape.warps * 32), slicing.shared_bytes,
+              launch.stream, launch.programmatic && limits.overlap, "product", arguments);
+}
+
+}  // namespace sparkmpi::kernels::inference::gpu

@@ -1,0 +1,234 @@
+#pragma once
+// One warp's way through the weights: a ring of units in shared memory, filled by cp.async some units ahead
+// of the arithmetic, across tiles and experts, so that the memory is never waited for at a tile's end.
+
+#include <cstdint>
+
+#include "kernels/inference/cuda/linear/tile_layout.cuh"
+#include "kernels/inference/cuda/linear/unpack.cuh"
+
+namespace sparkmpi::kernels::inference::gpu {
+
+__device__ inline std::uint32_t shared_address(const void* pointer) {
+  return static_cast<std::uint32_t>(__cvta_generic_to_shared(pointer));
+}
+/// 16 bytes from global to shared memory past the first-level cache; zeros when not `valid`.
+__device__ inline void copy_16(std::uint32_t to, const void* from, bool valid = true) {
+  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(to), "l"(from),
+               "r"(valid ? 16 : 0)
+               : "memory");
+}
+__device__ inline void commit_copies() {
+  asm volatile("cp.async.commit_group;" ::: "memory");
+}
+template <int kPending>
+__device__ inline void wait_copies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
+}
+__device__ inline uint4 load_shared_16(std::uint32_t from) {
+  uint4 value;
+  asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4];"
+               : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
+               : "r"(from)
+               : "memory");
+  return value;
+}
+__device__ inline std::uint32_t load_shared_4(std::uint32_t from) {
+  std::uint32_t value;
+  asm volatile("ld.shared.u32 %0, [%1];" : "=r"(value) : "r"(from) : "memory");
+  return value;
+}
+__device__ inline std::uint32_t load_shared_2(std::uint32_t from) {
+  std::uint16_t value;
+  asm volatile("ld.shared.u16 %0, [%1];" : "=h"(value) : "r"(from) : "memory");
+  return value;
+}
+
+/// The work of a launch: items, each one tile of one slice of the columns of one (active) expert, tiles
+/// fastest. A block does a run of neighbouring items.
+struct Geometry {
+  const unsigned char* data = nullptr;
+  std::size_t expert_bytes = 0;           ///< 0: a single matrix
+  const std::int32_t* experts = nullptr;  ///< ids of the active experts; null: a single matrix
+  int rows = 0, columns = 0, tiles = 0, units = 0;
+  int slices = 1, slice_units = 0;  ///< units in a slice; the last may have fewer
+  RowOrder order = RowOrder::plain;
+};
+
+struct Item {
+  int active, slice, tile;  ///< active: index of the expert in the list
+};
+__device__ inline Item item_at(const Geometry& geometry, int index) {
+  const int column_part = index / geometry.tiles;
+  return {column_part / geometry.slices, column_part % geometry.slices, index % geometry.tiles};
+}
+
+/// Warp `warp`'s units of an item: first, first + kWarps, … below end. The start turns with the tile, so that
+/// no warp always has the longer share.
+struct UnitRange {
+  int first, end;
+};
+template <int kWarps>
+__device__ inline UnitRange units_of_warp(const Geometry& geometry, const Item& item, int warp) {
+  const int begin = item.slice * geometry.slice_units;
+  return {begin + (warp + item.tile) % kWarps, min(begin + geometry.slice_units, geometry.units)};
+}
+
+template <WeightFormat kFormat, int kWarps, int kStages>
+class WeightStream {
+ public:
+  static constexpr int kUnit = unit_bytes(kFormat);
+
+  /// @param ring this warp's kStages units of shared memory.
+  __device__ WeightStream(const Geometry& geometry, std::uint32_t ring, int warp, int lane)
+      : geometry_(geometry), ring_(ring), warp_(warp), lane_(lane) {}
+
+  /// Starts with items [first, end), kStages - 1 units ahead.
+  __device__ void start(int first, int end) {
+    item_ = first;
+    end_ = end;
+    if (item_ < end_) open();
+#pragma unroll 1
+    for (int i = 0; i < kStages - 1; ++i) request();
+  }
+
+  /// Waits for this warp's next unit and asks for the one kStages - 1 further on. The bytes stay until the
+  /// next call.
+  __device__ std::uint32_t next() {
+    wait_copies<kStages - 2>();
+    __syncwarp();
+    request();
+    const std::uint32_t unit = ring_ + read_ * kUnit;
+    read_ = read_ + 1 == kStages ? 0 : read_ + 1;
+    return unit;
+  }
+
+ private:
+  __device__ void open() {
+    const Item item = item_at(geometry_, item_);
+    const UnitRange range = units_of_warp<kWarps>(geometry_, item, warp_);
+    unit_ = range.first;
+    unit_end_ = range.end;
+    source_ = geometry_.data;
+    if (geometry_.experts != nullptr)
+      source_ += static_cast<std::size_t>(__ldcg(geometry_.experts + item.active)) * geometry_.expert_bytes;
+    if constexpr (kFormat == WeightFormat::bf16) {
+      const int within = lane_ / 8;
+      const int row = logical_row(geometry_.order, geometry_.rows, item.tile, within);
+      rows_left_ =
+          geometry_.order == RowOrder::plain ? geometry_.rows - item.tile * kTileRows - within : kTileRows;
+      source_ += (static_cast<std::size_t>(row) * geometry_.columns + lane_ % 8 * 8) * 2;
+    } else {
+      source_ += static_cast<std::size_t>(item.tile) * geometry_.units * kUnit + lane_ * 16;
+    }
+  }
+
+  __device__ void request() {
+    while (item_ < end_ && unit_ >= unit_end_) {
+      if (++item_ < end_) open();
+    }
+    if (item_ < end_) {
+      copy(ring_ + write_ * kUnit);
+      unit_ += kWarps;
+    }
+    write_ = write_ + 1 == kStages ? 0 : write_ + 1;
+    commit_copies();
+  }
+
+  __device__ void copy(std::uint32_t to) const {
+    if constexpr (kFormat == WeightFormat::bf16) {
+      // Rows within, within + 4, + 8, + 12 of the tile, each 128 bytes by eight lanes; pieces of odd rows are
+      // swapped by halves, so that unit_rows reads without bank conflicts.
+      const std::size_t row_bytes = static_cast<std::size_t>(geometry_.columns) * 2;
+      const std::size_t four = row_bytes * (geometry_.order == RowOrder::gate_up_interleaved ? 8 : 4);
+      const std::size_t eight = row_bytes * (geometry_.order == RowOrder::plain          ? 8
+                                             : geometry_.order == RowOrder::gate_then_up ? geometry_.rows / 2
+                                                                                         : 1);
+      const int within = lane_ / 8, piece = lane_ % 8;
+      const bool column = unit_ * 64 + piece * 8 < geometry_.columns;
+      const unsigned char* const from = source_ + static_cast<std::size_t>(unit_) * 128;
+      const std::uint32_t place = to + within * 128 + (piece ^ (within % 2 * 4)) * 16;
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        const bool valid = column && j * 4 < rows_left_;
+        copy_16(place + j * 512, valid ? from + (j % 2) * four + (j / 2) * eight : geometry_.data, valid);
+      }
+    } else {
+      const unsigned char* const from = source_ + static_cast<std::size_t>(unit_) * kUnit;
+      const std::uint32_t place = to + lane_ * 16;
+#pragma unroll
+      for (int block = 0; block < kUnit / 512; ++block) copy_16(place + block * 512, from + block * 512);
+      constexpr int kRest = kUnit % 512 / 16, kBlocks = kUnit / 512 * 512;
+      if (kRest > 0 && lane_ < kRest) copy_16(place + kBlocks, from + kBlocks);
+    }
+  }
+
+  const Geometry& geometry_;
+  std::uint32_t ring_;
+  int warp_, lane_;
+  int item_ = 0, end_ = 0, unit_ = 0, unit_end_ = 0, rows_left_ = 0;
+  int read_ = 0, write_ = 0;
+  const unsigned char* source_ = nullptr;
+};
+
+/// sums += the unit at `unit` times the vectors whose columns of this unit begin at `x` (shared memory, of
+/// vector lane / 4, at its 8·(lane % 4)-th column); lanes of absent vectors pass has_vector false.
+template <WeightFormat kFormat>
+__device__ inline void multiply_unit(float (&sums)[4], std::uint32_t unit, std::uint32_t x, bool has_vector,
+                                     int lane) {
+  const int g = lane / 4, t = lane % 4;
+  const auto vector = [&](int block) {
+    return has_vector ? load_shared_16(x + block * 64) : uint4{0, 0, 0, 0};
+  };
+  if constexpr (kFormat == WeightFormat::bf16) {
+#pragma unroll
+    for (int block = 0; block < 2; ++block) {
+      const std::uint32_t place = unit + g * 128 + ((block * 4 + t) ^ (g % 2 * 4)) * 16;
+      const uint4 lower = load_shared_16(place), upper = load_shared_16(place + 1024);
+      multiply_tile(sums, {{lower.x, lower.y, lower.z, lower.w}}, {{upper.x, upper.y, upper.z, upper.w}},
+                    vector(block));
+    }
+  } else if constexpr (kFormat == WeightFormat::fp8_e4m3) {
+#pragma unroll
+    for (int block = 0; block < 2; ++block) {
+      const uint4 codes = load_shared_16(unit + block * 512 + lane * 16);
+      multiply_tile(sums, unpack_e4m3(codes.x, codes.y), unpack_e4m3(codes.z, codes.w), vector(block));
+    }
+  } else if constexpr (kFormat == WeightFormat::int4_awq) {
+    const std::uint32_t scales = load_shared_4(unit + scale_place(kFormat, g, 0));
+    const std::uint32_t zeros = load_shared_2(unit + zero_place(g));
+    const std::uint32_t lower_zero = (zeros & 0xffU) * 0x10001U + 0x43004300U;
+    const std::uint32_t upper_zero = (zeros >> 8) * 0x10001U + 0x43004300U;
+    float group[4] = {};
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const uint4 codes = load_shared_16(unit + half * 512 + lane * 16);
+      multiply_tile(group, unpack_int4(codes.x, lower_zero), unpack_int4(codes.y, upper_zero),
+                    vector(half * 2));
+      multiply_tile(group, unpack_int4(codes.z, lower_zero), unpack_int4(codes.w, upper_zero),
+                    vector(half * 2 + 1));
+    }
+    const float2 scale = __half22float2(*reinterpret_cast<const __half2*>(&scales));
+    sums[0] += scale.x * group[0];
+    sums[1] += scale.x * group[1];
+    sums[2] += scale.y * group[2];
+    sums[3] += scale.y * group[3];
+  } else {
+    const std::uint32_t scales = load_shared_4(unit + scale_place(kFormat, g, 0));
+    const uint4 codes = load_shared_16(unit + lane * 16);
+#pragma unroll
+    for (int block = 0; block < 2; ++block) {
+      float group[4] = {};
+      multiply_tile(group, unpack_e2m1(block == 0 ? codes.x : codes.z),
+                    unpack_e2m1(block == 0 ? codes.y : codes.w), vector(block));
+      const float lower = e8m0((scales >> (16 * block)) & 0xffU),
+                  upper = e8m0((scales >> (16 * block + 8)) & 0xffU);
+      sums[0] += lower * group[0];
+      sums[1] += lower * group[1];
+      sums[2] += upper * group[2];
+      sums[3] += upper * group[3];
+    }
+  }
+}
+
+}  // namespace sparkmpi::kernels::inference::gpu
