@@ -32,11 +32,6 @@ bool quantised(const ModelConfig& config) {
   return config.attention_format != WeightFormat::bf16 || config.mlp_format != WeightFormat::bf16;
 }
 
-int most_rows(const ModelConfig& config) {
-  return std::max({config.vocab, (config.heads + 2 * config.kv_heads) * config.head_dim, 2 * config.intermediate,
-                   config.hidden});
-}
-
 int device_attribute(cudaDeviceAttr attribute) {
   int device = 0, value = 0;
   check(cudaGetDevice(&device), "cudaGetDevice");
@@ -66,7 +61,6 @@ Forward::Forward(const ResidentWeights& weights, const KvMemory& kv)
       config_(weights.config()),
       multiprocessors_(device_attribute(cudaDevAttrMultiProcessorCount)),
       programmatic_(device_attribute(cudaDevAttrComputeCapabilityMajor) >= 9),
-      products_(most_rows(config_)),
       expert_products_(products_) {
   const std::vector<double> frequencies = rope_frequencies(config_);
   frequencies_ = DeviceMemory(frequencies.size() * sizeof(double), "rotary frequencies");
