@@ -47,7 +47,8 @@ void launch_product(const DeviceMatrix& matrix, const DeviceLimits& limits, cons
   if (slicing.slices == 0 ||
       (in_parts && (parts > Workspace::kPartials ||
                     static_cast<std::size_t>(tiles) * most_active > Workspace::kArrivals)))
-    throw UsageError("product of a matrix of " + std::to_string(matrix.rows) + " rows and " + std::to_string(matrix.columns) + " columns: more partial sums than the workspace holds");
+    throw UsageError("product of a matrix of " + std::to_string(matrix.rows) + " rows and " +
+                     std::to_string(matrix.columns) + " columns: more partial sums than the workspace holds");
   Geometry& geometry = arguments.geometry;
   geometry.data = static_cast<const unsigned char*>(matrix.data);
   geometry.rows = matrix.rows;
