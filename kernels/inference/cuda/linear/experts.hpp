@@ -18,15 +18,22 @@ enum class RouterOrder : std::uint8_t {
 
 /// Where routing puts its result; a pair is token·chosen + slot.
 struct Routing {
-  int chosen = 0;                  ///< experts a token, ≤ kMostChosen
-  std::int32_t* ids = nullptr;     ///< [tokens, chosen], best first
-  float* weights = nullptr;        ///< [tokens, chosen]
-  std::int32_t* active = nullptr;  ///< [1 + kMostVectors·kMostChosen·(1 + kMostVectors)]: up to 8 tokens: the
-                                   ///< distinct experts, and each token's slot in them
-  std::int32_t* group_of = nullptr;  ///< more than 8 tokens: [experts + 1 + tokens·chosen]: first pair of
-                                     ///< each expert, then the pairs in order of their expert
+  int chosen = 0;               ///< experts a token, ≤ kMostChosen
+  std::int32_t* ids = nullptr;  ///< [tokens, chosen], best first
+  float* weights = nullptr;     ///< [tokens, chosen]
+  std::int32_t* active =
+      nullptr;  ///< [kActiveWords], written for up to kMostVectors tokens: how many distinct experts
+                ///< they chose, which, and each token's slot in each or -1
+  std::int32_t* groups = nullptr;  ///< [group_words()], written for more tokens: pairs by expert
 };
 inline constexpr int kActiveWords = 1 + kMostVectors * kMostChosen * (1 + kMostVectors);
+/// Pairs that are multiplied at a time when there are many.
+inline constexpr int kGroupPairs = 64;
+/// Words of Routing::groups: the first pair of each expert, the pairs in order of their expert, and a list of
+/// {expert, first pair} of at most kGroupPairs pairs each behind its length.
+constexpr int group_words(int experts, int pairs) {
+  return experts + 1 + pairs + 1 + 2 * (pairs / kGroupPairs + experts);
+}
 
 class ExpertProducts {
  public:

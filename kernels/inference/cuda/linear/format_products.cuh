@@ -2,6 +2,7 @@
 // The products of one weight format. Declared for products.cu and experts.cu, compiled in one translation
 // unit a format.
 
+#include "kernels/inference/cuda/linear/grouped_kernel.cuh"
 #include "kernels/inference/cuda/linear/product_launch.cuh"
 
 namespace sparkmpi::kernels::inference::gpu {
@@ -39,6 +40,10 @@ struct FormatProducts {
   static void experts(const DeviceMatrix&, const ProductSite&, const Arguments<GatedOutput>&, const Launch&);
   static void experts(const DeviceMatrix&, const ProductSite&, const Arguments<ResidualOutput>&,
                       const Launch&);
+  static void grouped(const DeviceMatrix&, const ProductSite&, const GroupedArguments<GatedOutput>&,
+                      const Launch&);
+  static void grouped(const DeviceMatrix&, const ProductSite&, const GroupedArguments<PairOutput>&,
+                      const Launch&);
 
  private:
   template <Experts kExperts, class Output>
@@ -47,6 +52,21 @@ struct FormatProducts {
     launch_product<kFormat, shape_of(kFormat), kExperts>(matrix, site.limits, site.workspace, arguments,
                                                          site.most_active, site.limits.multiprocessors,
                                                          launch);
+  }
+
+  template <class Output>
+  static void launch_grouped(const DeviceMatrix& matrix, const ProductSite& site,
+                             GroupedArguments<Output> arguments, const Launch& launch) {
+    fill(arguments.geometry, matrix);
+    arguments.row_scales = matrix.scales;
+    const dim3 grid(static_cast<unsigned>((arguments.geometry.tiles + kGroupWarps - 1) / kGroupWarps),
+                    static_cast<unsigned>(arguments.pairs / kGroupPairs + arguments.experts));
+    const auto kernel = grouped_kernel<kFormat, Output>;
+    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                               group_shared_bytes<kFormat>()),
+          "cudaFuncSetAttribute");
+    gpu::launch(kernel, grid, kGroupWarps * 32, group_shared_bytes<kFormat>(), launch.stream,
+                launch.programmatic && site.limits.overlap, "grouped product", arguments);
   }
 };
 

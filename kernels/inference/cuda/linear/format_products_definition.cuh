@@ -35,5 +35,15 @@ void FormatProducts<kFormat>::experts(const DeviceMatrix& matrix, const ProductS
                                       const Arguments<ResidualOutput>& arguments, const Launch& how) {
   launch<Experts::own_input>(matrix, site, arguments, how);
 }
+template <WeightFormat kFormat>
+void FormatProducts<kFormat>::grouped(const DeviceMatrix& matrix, const ProductSite& site,
+                                      const GroupedArguments<GatedOutput>& arguments, const Launch& how) {
+  launch_grouped(matrix, site, arguments, how);
+}
+template <WeightFormat kFormat>
+void FormatProducts<kFormat>::grouped(const DeviceMatrix& matrix, const ProductSite& site,
+                                      const GroupedArguments<PairOutput>& arguments, const Launch& how) {
+  launch_grouped(matrix, site, arguments, how);
+}
 
 }  // namespace sparkmpi::kernels::inference::gpu

@@ -194,19 +194,19 @@ __global__ void __launch_bounds__(kWarps * 32, 2)
       operands = read_operands(arguments.output, place, expert_rows);
     }
 
-    float tile_sums[4] = {};
+    float tile_sums[1][4] = {};
     const UnitRange range = units_of_warp<kWarps>(geometry, item, warp);
     const int first_unit = item.slice * geometry.slice_units;
 #pragma unroll 1
     for (int unit = range.first; unit < range.end; unit += kWarps) {
       const std::uint32_t bytes = stream.next();
-      multiply_unit<kFormat>(tile_sums, bytes, lane_x + (unit - first_unit) * unit_columns(kFormat) * 2,
+      multiply_unit<kFormat>(tile_sums, bytes, lane_x + (unit - first_unit) * unit_columns(kFormat) * 2, 0,
                              has_vector, lane);
     }
     float* const buffer = sums + index % 2 * kWarps * 128;
     float2* const mine = reinterpret_cast<float2*>(buffer + warp * 128 + lane / 4 * 8 + lane % 4 * 2);
-    mine[0] = {tile_sums[0], tile_sums[1]};
-    mine[32] = {tile_sums[2], tile_sums[3]};
+    mine[0] = {tile_sums[0][0], tile_sums[0][1]};
+    mine[32] = {tile_sums[0][2], tile_sums[0][3]};
     __syncthreads();
     if (!finishes) continue;
 

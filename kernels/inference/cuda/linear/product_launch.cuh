@@ -36,6 +36,18 @@ inline Slicing slice_columns(WeightFormat format, Shape shape, int units, int ve
   return {};
 }
 
+/// The matrix's part of a geometry, all columns in one slice.
+inline void fill(Geometry& geometry, const DeviceMatrix& matrix) {
+  geometry.data = static_cast<const unsigned char*>(matrix.data);
+  geometry.rows = matrix.rows;
+  geometry.columns = matrix.columns;
+  geometry.tiles = tile_count(matrix);
+  geometry.units = units_of(matrix.format, matrix.columns);
+  geometry.slices = 1;
+  geometry.slice_units = geometry.units;
+  geometry.order = matrix.order;
+}
+
 template <WeightFormat kFormat, Shape kShape, Experts kExperts, class Output>
 void launch_product(const DeviceMatrix& matrix, const DeviceLimits& limits, const Workspace& workspace,
                     ProductArguments<Output> arguments, int most_active, int blocks, const Launch& launch) {
@@ -47,16 +59,12 @@ void launch_product(const DeviceMatrix& matrix, const DeviceLimits& limits, cons
   if (slicing.slices == 0 ||
       (in_parts && (parts > Workspace::kPartials ||
                     static_cast<std::size_t>(tiles) * most_active > Workspace::kArrivals)))
-    throw UsageError("product of a matrix of " + std::to_string(matrix.rows) + " rows and " + std::to_string(matrix.columns) + " columns: more partial sums than the workspace holds");
+    throw UsageError("product of a matrix of " + std::to_string(matrix.rows) + " rows and " +
+                     std::to_string(matrix.columns) + " columns: more partial sums than the workspace holds");
   Geometry& geometry = arguments.geometry;
-  geometry.data = static_cast<const unsigned char*>(matrix.data);
-  geometry.rows = matrix.rows;
-  geometry.columns = matrix.columns;
-  geometry.tiles = tiles;
-  geometry.units = units;
+  fill(geometry, matrix);
   geometry.slices = slicing.slices;
   geometry.slice_units = slicing.units;
-  geometry.order = matrix.order;
   arguments.row_scales = matrix.scales;
   arguments.vector_bytes = slicing.vector_bytes;
   arguments.partials = workspace.partials;

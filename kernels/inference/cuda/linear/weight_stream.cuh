@@ -85,9 +85,7 @@ class WeightStream {
 
   /// Starts with items [first, end), kStages - 1 units ahead.
   __device__ void start(int first, int end) {
-    item_ = first;
-    end_ = end;
-    if (item_ < end_) open();
+    set_items(first, end);
 #pragma unroll 1
     for (int i = 0; i < kStages - 1; ++i) request();
   }
@@ -98,9 +96,33 @@ class WeightStream {
     wait_copies<kStages - 2>();
     __syncwarp();
     request();
+    return take();
+  }
+
+  /// The two halves of next(), for blocks that copy something of their own with each unit: asks for a unit
+  /// and closes the group of copies; the place of the unit that wait_copies has waited for.
+  __device__ void request() {
+    while (item_ < end_ && unit_ >= unit_end_) {
+      if (++item_ < end_) open();
+    }
+    if (item_ < end_) {
+      copy(ring_ + write_ * kUnit);
+      unit_ += kWarps;
+    }
+    write_ = write_ + 1 == kStages ? 0 : write_ + 1;
+    commit_copies();
+  }
+  __device__ std::uint32_t take() {
     const std::uint32_t unit = ring_ + read_ * kUnit;
     read_ = read_ + 1 == kStages ? 0 : read_ + 1;
     return unit;
+  }
+
+  /// Makes [first, end) the items, without asking for anything yet.
+  __device__ void set_items(int first, int end) {
+    item_ = first;
+    end_ = end;
+    if (item_ < end_) open();
   }
 
  private:
@@ -121,18 +143,6 @@ class WeightStream {
     } else {
       source_ += static_cast<std::size_t>(item.tile) * geometry_.units * kUnit + lane_ * 16;
     }
-  }
-
-  __device__ void request() {
-    while (item_ < end_ && unit_ >= unit_end_) {
-      if (++item_ < end_) open();
-    }
-    if (item_ < end_) {
-      copy(ring_ + write_ * kUnit);
-      unit_ += kWarps;
-    }
-    write_ = write_ + 1 == kStages ? 0 : write_ + 1;
-    commit_copies();
   }
 
   __device__ void copy(std::uint32_t to) const {
@@ -171,62 +181,66 @@ class WeightStream {
   const unsigned char* source_ = nullptr;
 };
 
-/// sums += the unit at `unit` times the vectors whose columns of this unit begin at `x` (shared memory, of
-/// vector lane / 4, at its 8·(lane % 4)-th column); lanes of absent vectors pass has_vector false.
-template <WeightFormat kFormat>
-__device__ inline void multiply_unit(float (&sums)[4], std::uint32_t unit, std::uint32_t x, bool has_vector,
-                                     int lane) {
+/// sums += the unit at `unit` times kGroups × 8 vectors. `x` (shared memory) is where this unit's columns of
+/// vector lane / 4 of the first group begin, at the 8·(lane % 4)-th; the next groups' lie group_bytes further
+/// each. Lanes of absent vectors pass has_vector false.
+template <WeightFormat kFormat, int kGroups>
+__device__ inline void multiply_unit(float (&sums)[kGroups][4], std::uint32_t unit, std::uint32_t x,
+                                     std::uint32_t group_bytes, bool has_vector, int lane) {
   const int g = lane / 4, t = lane % 4;
-  const auto vector = [&](int block) {
-    return has_vector ? load_shared_16(x + block * 64) : uint4{0, 0, 0, 0};
+  const auto multiply = [&](float(&to)[kGroups][4], const Pairs& lower, const Pairs& upper, int block) {
+#pragma unroll
+    for (int group = 0; group < kGroups; ++group) {
+      const uint4 vector =
+          has_vector ? load_shared_16(x + group * group_bytes + block * 64) : uint4{0, 0, 0, 0};
+      multiply_tile(to[group], lower, upper, vector);
+    }
+  };
+  const auto add_scaled = [&](const float(&part)[kGroups][4], float lower, float upper) {
+#pragma unroll
+    for (int group = 0; group < kGroups; ++group) {
+      sums[group][0] += lower * part[group][0];
+      sums[group][1] += lower * part[group][1];
+      sums[group][2] += upper * part[group][2];
+      sums[group][3] += upper * part[group][3];
+    }
   };
   if constexpr (kFormat == WeightFormat::bf16) {
 #pragma unroll
     for (int block = 0; block < 2; ++block) {
       const std::uint32_t place = unit + g * 128 + ((block * 4 + t) ^ (g % 2 * 4)) * 16;
       const uint4 lower = load_shared_16(place), upper = load_shared_16(place + 1024);
-      multiply_tile(sums, {{lower.x, lower.y, lower.z, lower.w}}, {{upper.x, upper.y, upper.z, upper.w}},
-                    vector(block));
+      multiply(sums, {{lower.x, lower.y, lower.z, lower.w}}, {{upper.x, upper.y, upper.z, upper.w}}, block);
     }
   } else if constexpr (kFormat == WeightFormat::fp8_e4m3) {
 #pragma unroll
     for (int block = 0; block < 2; ++block) {
       const uint4 codes = load_shared_16(unit + block * 512 + lane * 16);
-      multiply_tile(sums, unpack_e4m3(codes.x, codes.y), unpack_e4m3(codes.z, codes.w), vector(block));
+      multiply(sums, unpack_e4m3(codes.x, codes.y), unpack_e4m3(codes.z, codes.w), block);
     }
   } else if constexpr (kFormat == WeightFormat::int4_awq) {
     const std::uint32_t scales = load_shared_4(unit + scale_place(kFormat, g, 0));
     const std::uint32_t zeros = load_shared_2(unit + zero_place(g));
     const std::uint32_t lower_zero = (zeros & 0xffU) * 0x10001U + 0x43004300U;
     const std::uint32_t upper_zero = (zeros >> 8) * 0x10001U + 0x43004300U;
-    float group[4] = {};
+    float part[kGroups][4] = {};
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const uint4 codes = load_shared_16(unit + half * 512 + lane * 16);
-      multiply_tile(group, unpack_int4(codes.x, lower_zero), unpack_int4(codes.y, upper_zero),
-                    vector(half * 2));
-      multiply_tile(group, unpack_int4(codes.z, lower_zero), unpack_int4(codes.w, upper_zero),
-                    vector(half * 2 + 1));
+      multiply(part, unpack_int4(codes.x, lower_zero), unpack_int4(codes.y, upper_zero), half * 2);
+      multiply(part, unpack_int4(codes.z, lower_zero), unpack_int4(codes.w, upper_zero), half * 2 + 1);
     }
     const float2 scale = __half22float2(*reinterpret_cast<const __half2*>(&scales));
-    sums[0] += scale.x * group[0];
-    sums[1] += scale.x * group[1];
-    sums[2] += scale.y * group[2];
-    sums[3] += scale.y * group[3];
+    add_scaled(part, scale.x, scale.y);
   } else {
     const std::uint32_t scales = load_shared_4(unit + scale_place(kFormat, g, 0));
     const uint4 codes = load_shared_16(unit + lane * 16);
 #pragma unroll
     for (int block = 0; block < 2; ++block) {
-      float group[4] = {};
-      multiply_tile(group, unpack_e2m1(block == 0 ? codes.x : codes.z),
-                    unpack_e2m1(block == 0 ? codes.y : codes.w), vector(block));
-      const float lower = e8m0((scales >> (16 * block)) & 0xffU),
-                  upper = e8m0((scales >> (16 * block + 8)) & 0xffU);
-      sums[0] += lower * group[0];
-      sums[1] += lower * group[1];
-      sums[2] += upper * group[2];
-      sums[3] += upper * group[3];
+      float part[kGroups][4] = {};
+      multiply(part, unpack_e2m1(block == 0 ? codes.x : codes.z), unpack_e2m1(block == 0 ? codes.y : codes.w),
+               block);
+      add_scaled(part, e8m0((scales >> (16 * block)) & 0xffU), e8m0((scales >> (16 * block + 8)) & 0xffU));
     }
   }
 }
