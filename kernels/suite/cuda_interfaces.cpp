@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "kernels/gemm/cuda/interface.hpp"
 #include "kernels/inference/cuda/interface.hpp"
 #include "kernels/stream/cuda/interface.hpp"
 
@@ -10,7 +11,8 @@ namespace sparkmpi::kernels {
 
 const void* cuda_interface(std::string_view name) {
   // One line for each workload: {its interface's kInterface, the table that its cuda/ folder fills in}.
-  static const std::array<std::pair<std::string_view, const void*>, 2> interfaces = {{
+  static const std::array<std::pair<std::string_view, const void*>, 3> interfaces = {{
+      {gemm::CudaGemm::kInterface, &gemm::cuda_gemm()},
       {inference::CudaInference::kInterface, &inference::cuda_inference()},
       {stream::CudaStream::kInterface, &stream::cuda_stream()},
   }};

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/near_match.hpp"
+#include "kernels/gemm/gemm_kernel.hpp"
 #include "kernels/inference/inference_kernel.hpp"
 #include "kernels/stream/stream_kernel.hpp"
 
@@ -17,6 +18,7 @@ std::span<const KernelInfo> registry() {
   static const std::array kernels = {
       inference::info(),
       stream::info(),
+      gemm::info(),
   };
   return kernels;
 }

@@ -4,7 +4,11 @@
 #include <cuda_runtime_api.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <tuple>
+
+#include "kernels/device/cuda/matmul.hpp"
 
 namespace sparkmpi::kernels::inference::gpu {
 
@@ -23,20 +27,15 @@ struct MatrixProduct {
   bool accumulate = false;  ///< add to y
 };
 
+/// Throws Error when cuBLASLt is missing (kernels/device/cuda/cublaslt.hpp).
 class MatrixProducts {
  public:
-  /// Loads the library on first use of the process and allocates a workspace. Throws Error that says what is missing.
-  MatrixProducts();
-  ~MatrixProducts();
-  MatrixProducts(const MatrixProducts&) = delete;             ///< owns a handle
-  MatrixProducts& operator=(const MatrixProducts&) = delete;  ///< owns a handle
-
-  /// Asynchronous in `stream`; may be captured. An algorithm is looked up the first time that a shape comes.
+  /// Asynchronous in `stream`; may be captured. A plan is made the first time that a shape comes.
   void multiply(const MatrixProduct& product, cudaStream_t stream);
 
  private:
-  class State;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<const cuda::MatmulLibrary> library_ = std::make_shared<cuda::MatmulLibrary>();
+  std::map<std::tuple<int, int, int, int, ProductType>, cuda::Matmul> plans_;
 };
 
 }  // namespace sparkmpi::kernels::inference::gpu

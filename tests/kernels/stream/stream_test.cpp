@@ -4,6 +4,8 @@
 #include "kernels/host/cpu_features.hpp"
 #include "kernels/stream/host/arrays.hpp"
 #include "kernels/stream/host/loops.hpp"
+#include "kernels/stream/options.hpp"
+#include "kernels/stream/pattern.hpp"
 #include "kernels/stream/stream_kernel.hpp"
 
 namespace sparkmpi::kernels::stream {
@@ -85,7 +87,46 @@ TEST_F(StreamKernel, RefusesWhatCannotWork) {
   EXPECT_THROW(kernel->check(parameters({{"operation", std::string("reed")}}), site_), UsageError);
   EXPECT_THROW(kernel->check(parameters({{"stores", std::string("wild")}}), site_), UsageError);
   EXPECT_THROW(kernel->check(parameters({{"threads", std::int64_t{2}}}), site_), UsageError);
+  EXPECT_THROW(kernel->check(parameters({{"memory", std::string("pinned")}}), site_), UsageError);
+  EXPECT_THROW(kernel->check(parameters({{"memory", std::string("pined")}}), site_), UsageError);
   EXPECT_THROW(kernel->check(parameters({{"footprint", std::int64_t{1} << 60}}), site_), UsageError);
+}
+
+TEST(Pattern, TheSumByPeriodsIsTheSumOfTheElements) {
+  for (const Operation operation : {Operation::read, Operation::dot}) {
+    for (const std::size_t elements : {8U, 1024U, 5000U}) {
+      double sum = 0;
+      for (std::size_t i = 0; i < elements; ++i) sum += expected(operation, i);
+      EXPECT_EQ(expected_sum(operation, elements), sum) << elements;
+    }
+  }
+}
+
+constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
+
+TEST(Room, WhatFitsDependsOnTheKindOfMemory) {
+  const Room room = {MemoryModel::managed, 8 * kGiB, 4 * kGiB};
+  EXPECT_NO_THROW(require_room(MemoryKind::device, 8 * kGiB, room));
+  EXPECT_THROW(require_room(MemoryKind::device, 8 * kGiB + 1, room), UsageError);
+  // A GPU that has to page managed memory can hang.
+  EXPECT_THROW(require_room(MemoryKind::managed, 8 * kGiB, room), UsageError);
+  EXPECT_NO_THROW(require_room(MemoryKind::managed, 7 * kGiB, room));
+  EXPECT_NO_THROW(require_room(MemoryKind::pinned, 4 * kGiB, room));
+  EXPECT_THROW(require_room(MemoryKind::pinned, 5 * kGiB, room), UsageError);
+  EXPECT_THROW(require_room(MemoryKind::managed, 1, {MemoryModel::managed, 0, kGiB}), UsageError);
+}
+
+TEST(Room, AnIntegratedDeviceHasWhatTheHostHas) {
+  const Room room = {MemoryModel::integrated, kGiB, 64 * kGiB};  // page cache keeps CUDA's free low
+  EXPECT_NO_THROW(require_room(MemoryKind::device, 32 * kGiB, room));
+  EXPECT_THROW(require_room(MemoryKind::device, 65 * kGiB, room), UsageError);
+}
+
+TEST(Room, SystemMemoryNeedsAGpuThatReachesIt) {
+  for (const MemoryModel model : {MemoryModel::hmm, MemoryModel::coherent, MemoryModel::integrated})
+    EXPECT_NO_THROW(require_room(MemoryKind::system, kGiB, {model, 8 * kGiB, 8 * kGiB}));
+  for (const MemoryModel model : {MemoryModel::managed, MemoryModel::discrete_limited})
+    EXPECT_THROW(require_room(MemoryKind::system, kGiB, {model, 8 * kGiB, 8 * kGiB}), UsageError);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -62,6 +63,61 @@ TEST(SampleLoop, AStopRequestKeepsWhatWasMeasured) {
   EXPECT_EQ(samples.stop_reason, "interrupted");
   EXPECT_FALSE(samples.seconds.empty());
   EXPECT_LT(samples.seconds.size(), 30U);
+}
+
+/// A device whose operations take 10 µs each by its own clock, however long the host takes.
+class TenMicroseconds final : public SampleClock {
+ public:
+  double time(const std::function<void()>& operation, std::size_t repeats) override {
+    for (std::size_t i = 0; i < repeats; ++i) operation();
+    most_ = std::max(most_, repeats);
+    return 10e-6 * static_cast<double>(repeats);
+  }
+  std::size_t most_repeats() const override { return 128; }
+  std::size_t most() const { return most_; }
+
+ private:
+  std::size_t most_ = 0;
+};
+
+TEST(SampleLoop, ADevicesClockDecidesRepeatsSamplesAndTheBudget) {
+  TenMicroseconds clock;
+  TimeBudget rule(10 * 320e-6 - 1e-9);
+  SoloCommunicator world;
+  const StopSignal stop;
+  SampleOptions options;
+  options.clock = &clock;
+  options.shortest_sample_s = 200e-6;
+  const Samples samples = take_samples([] {}, rule, options, world, stop);
+  EXPECT_EQ(samples.repeats, 32U);  // the power of two from 200 µs on
+  EXPECT_EQ(samples.seconds.size(), 10U);
+  EXPECT_DOUBLE_EQ(samples.seconds.front(), 10e-6);
+  EXPECT_EQ(samples.stop_reason, "time_budget");
+}
+
+TEST(SampleLoop, NoSampleHoldsMoreThanTheClockTakes) {
+  TenMicroseconds clock;
+  SampleCount rule(1);
+  SoloCommunicator world;
+  const StopSignal stop;
+  SampleOptions options;
+  options.clock = &clock;
+  options.shortest_sample_s = 1;
+  EXPECT_EQ(take_samples([] {}, rule, options, world, stop).repeats, 128U);
+  EXPECT_EQ(clock.most(), 128U);
+}
+
+TEST(SampleLoop, LooksAtTheDeviceOnceABatchAndNotWithinASample) {
+  TenMicroseconds clock;
+  SampleCount rule(400);  // 400 samples of 320 µs: batches of 157, 157 and 86
+  SoloCommunicator world;
+  const StopSignal stop;
+  SampleOptions options;
+  options.clock = &clock;
+  int looks = 0;
+  options.after_batch = [&] { ++looks; };
+  take_samples([] {}, rule, options, world, stop);
+  EXPECT_EQ(looks, 3);
 }
 
 }  // namespace
