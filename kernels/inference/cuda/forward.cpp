@@ -187,7 +187,7 @@ void Forward::experts(const Step& step, const LayerMatrices& layer, const Residu
       add_bias(m.router_logits, config_.experts, tokens, layer.router_bias, step.launch);
   }
   expert_products_.route(m.router_logits, tokens, config_.experts, RouterOrder::top_k_then_softmax, routing, step.launch);
-  if (!step.few) count_experts(routing.group_of, config_.experts, m.experts_read + number, step.launch);
+  if (!step.few) count_experts(routing.groups, config_.experts, m.experts_read + number, step.launch);
   expert_products_.gate_up(layer.expert_gate_up, input, tokens, routing,
                            GatedOutput{m.activated, inter, layer.gate_up_bias, activation_of(config_)}, step.launch);
   expert_products_.down(layer.expert_down, {m.activated, inter, nullptr, 0, 0}, tokens, routing, output, m.pairs,

@@ -84,7 +84,7 @@ std::size_t StepMemory::assign_device(const ModelConfig& config, std::byte* base
     arena.take(routing.ids, tokens * chosen);
     arena.take(routing.weights, tokens * chosen);
     arena.take(routing.active, wide(config.layers * kActiveWords));
-    arena.take(routing.group_of, wide(config.experts) + 1 + tokens * chosen);
+    arena.take(routing.groups, wide(group_words(config.experts, static_cast<int>(tokens * chosen))));
   }
   const int width = device_kv_width(config.head_dim), group = config.heads / config.kv_heads;
   // Few sequences are split often, many seldom: the larger of both is what any number needs.
