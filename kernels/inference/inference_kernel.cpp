@@ -27,6 +27,7 @@ Weights make_weights(const Settings& settings, host::ThreadTeam& team, Recorder&
   recorder.series("weights_load_s", "setup").push_back(recorder.clock().now_s() - start);
   recorder.fact("weights_source", settings.synthetic ? fmt::format("synthetic, seed {}", settings.seed)
                                                      : settings.model.directory.string());
+  recorder.fact("weights_format", std::string(precision_of(config)));
   recorder.fact("weights_hash", fmt::format("{:016x}", weights.hash()));
   return weights;
 }
@@ -69,11 +70,11 @@ class Repeatability {
 class Inference final : public Kernel {
  public:
   void check(const Parameters& parameters, const Site& site) const override {
-    resolve(parameters, site.placement);
+    resolve(parameters, site.placement, site.local_ranks);
   }
 
   void run(Context& context) override {
-    const Settings settings = resolve(context.parameters, context.site.placement);
+    const Settings settings = resolve(context.parameters, context.site.placement, context.site.local_ranks);
     Recorder& recorder = context.recorder;
     host::ThreadTeam team(settings.cpus);
     const Weights weights = make_weights(settings, team, recorder);

@@ -15,7 +15,7 @@
 
 namespace sparkmpi::kernels::inference {
 
-extern const std::array<OptionSpec, 15> kOptions;
+extern const std::array<OptionSpec, 16> kOptions;
 
 /// A point's parameters, resolved: every fault that can be found without measuring has been found.
 struct Settings {
@@ -35,6 +35,7 @@ struct Settings {
 };
 
 /// Throws UsageError with one line for anything that can't work on this rank.
-Settings resolve(const Parameters& parameters, const Placement& placement);
+/// @param local_ranks that hold weights of their own in this node's memory.
+Settings resolve(const Parameters& parameters, const Placement& placement, int local_ranks);
 
 }  // namespace sparkmpi::kernels::inference
