@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "base/error.hpp"
+#include "kernels/device/datasheet.hpp"
+#include "kernels/device/gpu_state.hpp"
 #include "kernels/inference/loaded_model.hpp"
 #include "kernels/inference/options.hpp"
 #include "kernels/inference/request_metrics.hpp"
@@ -21,7 +24,7 @@ std::unique_ptr<LoadedModel> load(const Settings& settings, const Site& site, Re
   recorder.series("weights_load_s", "setup").push_back(recorder.clock().now_s() - start);
   recorder.fact("weights_source", settings.synthetic ? fmt::format("synthetic, seed {}", settings.seed)
                                                      : settings.model.directory.string());
-  recorder.fact("weights_precision", std::string(precision_of(settings.model.config)));
+  recorder.fact("weights_format", std::string(precision_of(settings.model.config)));
   recorder.fact("weights_hash", fmt::format("{:016x}", model->weights_hash()));
   recorder.series("weights_bytes", "setup").push_back(static_cast<double>(model->weight_bytes()));
   recorder.series("weights_read_bytes", "setup").push_back(static_cast<double>(model->weight_read_bytes()));
@@ -42,6 +45,11 @@ std::unique_ptr<Engine> make_engine(const Settings& settings, LoadedModel& model
   std::unique_ptr<Engine> engine = model.make_engine(blocks, recorder);
   recorder.moment("kv_allocated");
   return engine;
+}
+
+/// What the device's energy counter says, NaN without one.
+double energy(Recorder& recorder) {
+  return recorder.reading("nvml.energy").value_or(std::numeric_limits<double>::quiet_NaN());
 }
 
 /// The same schedule has to give the same tokens every time.
@@ -75,16 +83,24 @@ class Inference final : public Kernel {
     context.world.barrier("inference: read bandwidth");
     const double bandwidth = model->read_bandwidth();
     recorder.series("read_bandwidth_bytes_per_s", "setup").push_back(bandwidth);
+    const Device& device = context.site.placement.device;
+    const double datasheet = datasheet_of(device.name).memory_bytes_per_s;
+    recorder.series("datasheet_bandwidth_bytes_per_s", "setup").push_back(datasheet);
+    GpuStateLog gpu_state(device, recorder);
 
     Repeatability repeatability;
     bool interrupted = false;
     for (std::int64_t repetition = 0; repetition < settings.repetitions && !interrupted; ++repetition) {
       context.world.barrier(fmt::format("inference: repetition {}", repetition));
+      const double energy_before = energy(recorder);
       const RequestLog log = run_repetition(settings, *engine, repetition, context);
       interrupted = log.interrupted;
-      record_log(log, {repetition, bandwidth, settings.save_tokens}, recorder);
+      gpu_state.record(fmt::format("repetition {}", repetition));
+      record_log(log, {repetition, bandwidth, datasheet, energy(recorder) - energy_before, settings.save_tokens},
+                 recorder);
       if (!interrupted) repeatability.check(log);
     }
+    gpu_state.finish();
     recorder.moment("measured");
     recorder.series("kv_cache_peak_tokens", "setup")
         .push_back(static_cast<double>(engine->kv().peak_blocks() * settings.kv_block));

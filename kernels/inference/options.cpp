@@ -11,11 +11,12 @@
 #include "base/error.hpp"
 #include "kernels/inference/cuda_inference.hpp"
 #include "kernels/inference/host/host_engine.hpp"
+#include "kernels/inference/model_fit.hpp"
 #include "ledger/environment.hpp"
 
 namespace sparkmpi::kernels::inference {
 
-const std::array<OptionSpec, 16> kOptions = {{
+const std::array<OptionSpec, 17> kOptions = {{
     {.name = "model",
      .short_name = 'm',
      .kind = OptionKind::text,
@@ -113,6 +114,12 @@ const std::array<OptionSpec, 16> kOptions = {{
      .kind = OptionKind::flag,
      .default_value = "",
      .help = "make weights from the seed even where the model's own are there"},
+    {.name = "weights",
+     .kind = OptionKind::text,
+     .default_value = "auto",
+     .list = true,
+     .help = "format of the linear layers: auto (what config.json says), or bf16, fp8, awq or mxfp4 for "
+             "synthetic weights"},
     {.name = "save-tokens",
      .kind = OptionKind::flag,
      .default_value = "",
@@ -162,17 +169,6 @@ KvType chosen_kv_type(const Parameters& parameters, const Device& device) {
   return *type;
 }
 
-/// A weight matrix that does not fit would end in the kernel's OOM killer, without a word.
-void refuse_beyond_host(const Settings& settings) {
-  const double weights = 2.0 * static_cast<double>(settings.model.config.parameters());
-  const double physical =
-      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
-  if (weights > physical) {
-    throw UsageError(fmt::format("{} has {} of weights in BF16 and this node has {} of memory",
-                                 settings.model.config.name, format_bytes(weights), format_bytes(physical)));
-  }
-}
-
 /// What the requests in flight need on a GPU, against what is free there before anything is loaded.
 void refuse_beyond_device(const Settings& settings, const Site& site) {
   const ModelConfig& config = settings.model.config;
@@ -199,6 +195,40 @@ void refuse_beyond_kernels(const Settings& settings) {
   if (settings.kv_block % kDeviceKvTile != 0)
     throw UsageError(
         fmt::format("--kv-block {}: on a GPU it has to be a multiple of {}", settings.kv_block, kDeviceKvTile));
+}
+
+void choose_weight_format(const std::string& word, Settings& settings) {
+  if (word == "auto") return;
+  const std::optional<WeightFormat> format = parse_weight_format(word);
+  if (!format) throw UsageError(fmt::format("--weights {}: is none of auto, bf16, fp8, awq and mxfp4", word));
+  ModelConfig& config = settings.model.config;
+  const std::string stored(precision_of(config));
+  set_weight_format(config, *format);
+  if (!settings.synthetic && word != stored) {
+    throw UsageError(fmt::format("--weights {}: {} holds {}; add --synthetic to measure its shape in {}",
+                                 word, settings.model.directory.string(), stored, word));
+  }
+}
+
+/// A weight matrix that does not fit would end in the kernel's OOM killer, without a word.
+void refuse_what_cannot_fit(const Settings& settings, const Placement& placement, int local_ranks) {
+  const bool host = placement.device.kind == DeviceKind::host;
+  const ModelConfig& config = settings.model.config;
+  const double memory =
+      host ? static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE))
+           : static_cast<double>(placement.device.memory_bytes);
+  const auto weights = static_cast<double>(config.weight_bytes());
+  const int copies = host ? local_ranks : 1;
+  if (weights * copies <= memory) return;
+  const auto fit = widest_fit(config, static_cast<std::uint64_t>(memory / copies));
+  const std::string_view precision = precision_of(config);
+  throw UsageError(fmt::format(
+      "{} has {} of weights in {}{} and {} has {} of memory{}", config.name, format_bytes(weights), precision,
+      copies > 1 ? fmt::format(" on each of {} ranks", copies) : "", host ? "this node" : placement.device.id,
+      format_bytes(memory),
+      fit ? fmt::format("; --weights {} would fit with {}", precision_of(fit->config),
+                        format_bytes(static_cast<double>(fit->weights)))
+          : ""));
 }
 
 void refuse_small_cache(const Settings& settings) {
@@ -235,6 +265,7 @@ Settings resolve(const Parameters& parameters, const Site& site) {
   Settings settings;
   settings.model = find_model(parameters.text("model"), ledger::process_environment("SPARKMPI_MODEL_PATH"));
   settings.synthetic = parameters.flag("synthetic") || !settings.model.has_weights;
+  choose_weight_format(parameters.text("weights"), settings);
   settings.scheduler = {parameters.integer("concurrency"), parameters.integer("prefill-chunk"),
                         parameters.integer("n-depth")};
   settings.requests = requests_of(parameters, settings.model.config, settings.scheduler);
@@ -248,14 +279,13 @@ Settings resolve(const Parameters& parameters, const Site& site) {
   settings.kv_type = chosen_kv_type(parameters, site.placement.device);
   settings.cpus = chosen_cpus(parameters, site.placement);
   settings.save_tokens = parameters.flag("save-tokens");
+  refuse_what_cannot_fit(settings, site.placement, site.local_ranks);
   const bool on_gpu = site.placement.device.kind == DeviceKind::cuda;
   settings.kv_block_bytes =
       on_gpu ? device_kv_block_bytes(settings.model.config, settings.kv_block, settings.kv_type)
              : kv_block_bytes(settings.model.config, settings.kv_block);
   refuse_small_cache(settings);
-  if (!on_gpu) {
-    refuse_beyond_host(settings);
-  } else {
+  if (on_gpu) {
     refuse_beyond_kernels(settings);
     refuse_beyond_device(settings, site);
   }

@@ -15,7 +15,7 @@
 
 namespace sparkmpi::kernels::inference {
 
-extern const std::array<OptionSpec, 16> kOptions;
+extern const std::array<OptionSpec, 17> kOptions;
 
 /// A point's parameters, resolved: every fault that can be found without measuring has been found.
 struct Settings {

@@ -10,12 +10,14 @@
 
 namespace sparkmpi::kernels::inference {
 
-extern const std::array<results::MetricInfo, 33> kMetrics;
+extern const std::array<results::MetricInfo, 41> kMetrics;
 
 /// Where a log belongs and what it is measured against.
 struct LogContext {
   std::int64_t repetition = 0;
   double read_bandwidth_bytes_per_s;  ///< measured in the same run
+  double datasheet_bytes_per_s;       ///< what the device's maker promises; NaN where that is not known
+  double energy_j;                    ///< that the device took for this repetition; NaN where nobody says
   bool save_tokens = false;
 };
 
