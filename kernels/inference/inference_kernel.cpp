@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "base/error.hpp"
@@ -85,7 +86,7 @@ class Inference final : public Kernel {
     recorder.series("read_bandwidth_bytes_per_s", "setup").push_back(bandwidth);
     const Device& device = context.site.placement.device;
     const double datasheet = datasheet_of(device.name).memory_bytes_per_s;
-    recorder.series("datasheet_bandwidth_bytes_per_s", "setup").push_back(datasheet);
+    if (!std::isnan(datasheet)) recorder.series("datasheet_bandwidth_bytes_per_s", "setup").push_back(datasheet);
     GpuStateLog gpu_state(device, recorder);
 
     Repeatability repeatability;
@@ -96,7 +97,7 @@ class Inference final : public Kernel {
       const RequestLog log = run_repetition(settings, *engine, repetition, context);
       interrupted = log.interrupted;
       gpu_state.record(fmt::format("repetition {}", repetition));
-      record_log(log, {repetition, bandwidth, datasheet, energy(recorder) - energy_before, settings.save_tokens},
+      record_log(log, {repetition, bandwidth, settings.save_tokens, datasheet, energy(recorder) - energy_before},
                  recorder);
       if (!interrupted) repeatability.check(log);
     }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <limits>
 
 #include "base/error.hpp"
@@ -183,9 +184,12 @@ void record_log(const RequestLog& log, const LogContext& context, Recorder& reco
   put("decode_tokens_per_s", decode.rate());
   put("decode_bytes_per_s", decode_bytes);
   put("mbu_measured", mbu);
-  put("mbu_datasheet", decode_bytes / context.datasheet_bytes_per_s);
-  put("energy_per_output_token_j",
-      log.tokens.empty() ? kNone : context.energy_j / static_cast<double>(log.tokens.size()));
+  if (!std::isnan(context.datasheet_bytes_per_s))
+    put("mbu_datasheet", decode_bytes / context.datasheet_bytes_per_s);
+  if (!std::isnan(context.energy_j)) {
+    put("energy_per_output_token_j",
+        log.tokens.empty() ? kNone : context.energy_j / static_cast<double>(log.tokens.size()));
+  }
   put("wall_time_s", wall);
   if (mbu > kImplausible) {
     throw Error(
