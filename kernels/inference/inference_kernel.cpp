@@ -80,7 +80,8 @@ class Inference final : public Kernel {
     const std::unique_ptr<LoadedModel> model = load(settings, context.site, recorder);
     const std::unique_ptr<Engine> engine = make_engine(settings, *model, recorder);
 
-    recorder.series("verification_deviation", "setup").push_back(verify_engine(*engine, settings.seed));
+    const double deviation = verify_engine(*engine, settings.seed, model->verification_tolerance());
+    recorder.series("verification_deviation", "setup").push_back(deviation);
     context.world.barrier("inference: read bandwidth");
     const double bandwidth = model->read_bandwidth();
     recorder.series("read_bandwidth_bytes_per_s", "setup").push_back(bandwidth);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/inference/host/host_engine.hpp"
+#include "kernels/inference/verification.hpp"
 #include "kernels/stream/read_bandwidth.hpp"
 
 namespace sparkmpi::kernels::inference {
@@ -37,6 +38,8 @@ class HostModel final : public LoadedModel {
     recorder.fact("threads", std::int64_t{team_.size()});
     return make_host_engine(weights_, team_, options);
   }
+
+  double verification_tolerance() const override { return kVerificationTolerance; }
 
   double read_bandwidth() override {
     const auto footprint = static_cast<std::size_t>(weight_read_bytes());

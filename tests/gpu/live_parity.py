@@ -5,6 +5,7 @@
 
 Needs torch with CUDA and transformers 5. transformers computes in single precision from the same BF16 weights. Each row of
 logits must agree within 2e-2 (relative error), and greedy tokens wherever the two best logits are further apart than that.
+With experts 1e-1: among hundreds of tokens some have two experts that tie within BF16's roundings, and take the other one.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from comparison import reduced_precision_differences
 from engine_runner import run_engine
 
 TOLERANCE = 2e-2
+EXPERTS_TOLERANCE = 1e-1
 FP8_KV_TOLERANCE = 8e-2  # keys and values keep four significant bits
 PROMPT_LENGTHS = (5, 130, 700)
 CHUNKS = (None, 96)  # 700 tokens in pieces, beside decoding neighbours
@@ -100,9 +102,11 @@ def main():
     parser.add_argument("--kv-dtype", choices=("bf16", "fp8"), default="bf16")
     arguments = parser.parse_args()
     torch.backends.cuda.matmul.allow_tf32 = False
-    tolerance = TOLERANCE if arguments.kv_dtype == "bf16" else FP8_KV_TOLERANCE
     failed = False
     for family in arguments.family.split(","):
+        tolerance = EXPERTS_TOLERANCE if family in ("mixtral", "gpt_oss") else TOLERANCE
+        if arguments.kv_dtype == "fp8":
+            tolerance = max(tolerance, FP8_KV_TOLERANCE)
         with tempfile.TemporaryDirectory() as directory:
             model = random_model(configs()[family], 1)
             model.save_pretrained(directory)

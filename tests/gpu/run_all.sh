@@ -52,7 +52,11 @@ speed() {
   check "read bandwidth" "$build/bin/sparkmpi" stream --device cuda --footprint 4G --operation read -o "$out/stream.h5" --force
   run llama-8b-b1 -m Meta-Llama-3-8B -p 128 -n 128 -b 1
   run llama-8b-b8 -m Meta-Llama-3-8B -p 128 -n 128 -b 8
-  run llama-8b-32k -m Meta-Llama-3-8B -p 16 -n 64 -b 1 -d 8000 # the model ends at 8192
+  # The same shape with room for 32k positions, which the model itself does not have.
+  mkdir -p "$out/Llama-3-8B-32k"
+  sed 's/"max_position_embeddings": [0-9]*/"max_position_embeddings": 40960/' "$root/models/Meta-Llama-3-8B/config.json" \
+    >"$out/Llama-3-8B-32k/config.json"
+  run llama-8b-32k -m "$out/Llama-3-8B-32k" -p 16 -n 128 -b 1 -d 32000 --prefill-chunk 2048
   run llama-8b-prefill -m Meta-Llama-3-8B -p 2048 -n 1 -b 1 --prefill-chunk 2048
   run qwen2-1.5b-b1 -m Qwen2-1.5B -p 128 -n 128 -b 1
 }
