@@ -73,7 +73,8 @@ void print_header(std::FILE* out, const results::ResultFile& file) {
 
 /// Facts of the kernel that change what its numbers mean.
 void print_facts(std::FILE* out, const results::StoredKernel& kernel) {
-  constexpr std::array kShown = {"weights_source", "simd", "threads", "stores"};
+  constexpr std::array kShown = {"weights_source", "simd",    "threads",   "stores",
+                                 "memory",         "library", "algorithm", "throttled_by"};
   std::string text;
   for (const char* const name : kShown) {
     const auto found = kernel.ranks.front().facts.find(name);

@@ -57,6 +57,14 @@ void push(std::vector<Reading>& out, const char* name, const char* unit, Status 
                  answer == Answer::value ? value : std::numeric_limits<double>::quiet_NaN()});
 }
 
+/// @param raw what the call filled in, by reference: it is read after the call, in whatever order the
+/// compiler evaluates arguments.
+template <class Raw>
+void push_scaled(std::vector<Reading>& out, const char* name, const char* unit, Status status, const Raw& raw,
+                 double scale) {
+  push(out, name, unit, status, static_cast<double>(raw) * scale);
+}
+
 }  // namespace
 
 struct Nvml::Functions {
@@ -168,7 +176,7 @@ void NvmlLedger::read_memory(std::vector<Reading>& out) const {
   push(out, "device_free", "B", status, static_cast<double>(memory.free));
   push(out, "device_reserved", "B", reserved_status, static_cast<double>(memory.reserved));
   Bar1Memory bar1{};
-  push(out, "bar1_used", "B", call(nvml.bar1, device_, &bar1), static_cast<double>(bar1.used));
+  push_scaled(out, "bar1_used", "B", call(nvml.bar1, device_, &bar1), bar1.used, 1);
 }
 
 void NvmlLedger::read_process(std::vector<Reading>& out) const {
@@ -199,12 +207,14 @@ void NvmlLedger::read_state(std::vector<Reading>& out) const {
   const Nvml::Functions& nvml = nvml_->functions();
   unsigned int milliwatts = 0, celsius = 0, sm_mhz = 0, memory_mhz = 0;
   unsigned long long millijoules = 0, reasons = 0;
-  push(out, "power", "W", call(nvml.power, device_, &milliwatts), milliwatts * 1e-3);
-  push(out, "energy", "J", call(nvml.energy, device_, &millijoules), static_cast<double>(millijoules) * 1e-3);
-  push(out, "temperature", "degC", call(nvml.temperature, device_, kTemperatureGpu, &celsius), celsius);
-  push(out, "sm_clock", "Hz", call(nvml.clock, device_, kClockSm, &sm_mhz), sm_mhz * 1e6);
-  push(out, "memory_clock", "Hz", call(nvml.clock, device_, kClockMemory, &memory_mhz), memory_mhz * 1e6);
-  push(out, "throttle_reasons", "1", call(nvml.throttle, device_, &reasons), static_cast<double>(reasons));
+  push_scaled(out, "power", "W", call(nvml.power, device_, &milliwatts), milliwatts, 1e-3);
+  push_scaled(out, "energy", "J", call(nvml.energy, device_, &millijoules), millijoules, 1e-3);
+  push_scaled(out, "temperature", "degC", call(nvml.temperature, device_, kTemperatureGpu, &celsius), celsius,
+              1);
+  push_scaled(out, "sm_clock", "Hz", call(nvml.clock, device_, kClockSm, &sm_mhz), sm_mhz, 1e6);
+  push_scaled(out, "memory_clock", "Hz", call(nvml.clock, device_, kClockMemory, &memory_mhz), memory_mhz,
+              1e6);
+  push_scaled(out, "throttle_reasons", "1", call(nvml.throttle, device_, &reasons), reasons, 1);
 }
 
 }  // namespace sparkmpi::ledger

@@ -73,8 +73,8 @@ class GpuRun {
         context_.recorder.series(operation.metric, fmt::format("{}_sample", operation.name));
     for (const double seconds : samples.seconds) rates.push_back(arrays->bytes() / seconds);
     if (compared()) {
-      context_.recorder.labels("operation", "operation").emplace_back(operation.name);
-      context_.recorder.series("datasheet_fraction", "operation")
+      context_.recorder.labels("compared_operation", "compared").emplace_back(operation.name);
+      context_.recorder.series("datasheet_fraction", "compared")
           .push_back(results::spread_of(rates).median / datasheet_.memory_bytes_per_s);
     }
     return samples.stop_reason;

@@ -12,9 +12,11 @@ inline constexpr int kA = 0, kB = 1, kC = 2;
 inline constexpr std::size_t kPeriod = 1024;
 
 /// Element i of a, b or c before the operation. Values depend on the position, so that a shifted index shows;
-/// they are small whole numbers, so that every result is exact whatever the order of the additions.
+/// they are small whole numbers, so that every result is exact whatever the order of the additions; and the
+/// factors of a, b and c are such that no operation leaves its output as it was.
 constexpr double initial(int array, std::size_t i) {
-  return static_cast<double>((i % kPeriod + 1) * static_cast<std::size_t>(array + 1));
+  constexpr std::size_t kFactors[3] = {1, 2, 5};
+  return static_cast<double>((i % kPeriod + 1) * kFactors[array]);
 }
 
 /// Which of a, b and c an operation has.

@@ -28,16 +28,15 @@ struct Vectors {
   std::size_t count;  ///< of each
 };
 
-/// Loads that a thread has in flight at once: 16 bytes each, divided between the arrays read.
-template <Operation operation>
-constexpr int kUnrolled =
-    operation == Operation::add || operation == Operation::triad || operation == Operation::dot ? 4 : 8;
+/// Vectors of each array that a thread has in flight at once; where the arrays are too small to give every
+/// thread so many, one.
+constexpr int kUnrolled = 4;
 
 /// What a thread does with its vectors of one tile, all loads before the first use.
-/// @param count vectors before the end, from `at` on, each `kBlockThreads` after the one before.
-template <Operation operation, bool whole>
+/// @param at the first of the thread's n vectors; the others follow at distances of kBlockThreads.
+/// @tparam whole false: the tile may reach beyond the end.
+template <Operation operation, int n, bool whole>
 __device__ inline void do_tile(const Vectors& v, std::size_t at, double2& sum) {
-  constexpr int n = kUnrolled<operation>;
   double2 first[n], second[n];
   const double2* const first_from = operation == Operation::scale   ? v.c
                                     : operation == Operation::triad ? v.b
@@ -92,16 +91,16 @@ __device__ inline double block_sum(double value) {
 /// `passes` times over all elements by a grid that stays: block by block in tiles that lie side by side, so
 /// that the rows of the DRAM that are open get used up. A thread meets the same elements in every pass.
 /// @param sums one for each block: of all passes.
-template <Operation operation>
+template <Operation operation, int unrolled>
 __global__ void __launch_bounds__(kBlockThreads) pass_over(Vectors v, int passes, double* sums) {
-  constexpr std::size_t kTile = static_cast<std::size_t>(kBlockThreads) * kUnrolled<operation>;
+  constexpr std::size_t kTile = static_cast<std::size_t>(kBlockThreads) * unrolled;
   double2 sum = make_double2(0, 0);
   for (int pass = 0; pass < passes; ++pass) {
     for (std::size_t tile = blockIdx.x * kTile; tile < v.count; tile += gridDim.x * kTile) {
       if (tile + kTile <= v.count) {
-        do_tile<operation, true>(v, tile + threadIdx.x, sum);
+        do_tile<operation, unrolled, true>(v, tile + threadIdx.x, sum);
       } else {
-        do_tile<operation, false>(v, tile + threadIdx.x, sum);
+        do_tile<operation, unrolled, false>(v, tile + threadIdx.x, sum);
       }
     }
   }
@@ -130,24 +129,25 @@ __global__ void find_wrong(const double* array, Operation operation, std::size_t
 }
 
 using Pass = void (*)(Vectors, int, double*);
+template <int unrolled>
 Pass pass_of(Operation operation) {
   switch (operation) {
     case Operation::read:
-      return pass_over<Operation::read>;
+      return pass_over<Operation::read, unrolled>;
     case Operation::write:
-      return pass_over<Operation::write>;
+      return pass_over<Operation::write, unrolled>;
     case Operation::copy:
-      return pass_over<Operation::copy>;
+      return pass_over<Operation::copy, unrolled>;
     case Operation::scale:
-      return pass_over<Operation::scale>;
+      return pass_over<Operation::scale, unrolled>;
     case Operation::add:
-      return pass_over<Operation::add>;
+      return pass_over<Operation::add, unrolled>;
     case Operation::triad:
-      return pass_over<Operation::triad>;
+      return pass_over<Operation::triad, unrolled>;
     case Operation::dot:
       break;
   }
-  return pass_over<Operation::dot>;
+  return pass_over<Operation::dot, unrolled>;
 }
 
 /// Enough blocks for a simple loop over everything.
@@ -164,8 +164,9 @@ int attribute(cudaDeviceAttr name) {
 
 int resident_blocks(Operation operation) {
   int each = 0;
-  cuda::check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, pass_of(operation), kBlockThreads, 0),
-              "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
+  cuda::check(
+      cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, pass_of<kUnrolled>(operation), kBlockThreads, 0),
+      "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
   return std::max(each, 1) * attribute(cudaDevAttrMultiProcessorCount);
 }
 
@@ -173,7 +174,9 @@ void launch_passes(Operation operation, const ArrayView& arrays, int passes, int
                    cudaStream_t stream) {
   const auto at = [](double* array) { return reinterpret_cast<double2*>(array); };
   const Vectors vectors = {at(arrays.a), at(arrays.b), at(arrays.c), arrays.elements / 2};
-  pass_of(operation)<<<blocks, kBlockThreads, 0, stream>>>(vectors, passes, sums);
+  const bool small = vectors.count < static_cast<std::size_t>(blocks) * kBlockThreads * kUnrolled;
+  const Pass pass = small ? pass_of<1>(operation) : pass_of<kUnrolled>(operation);
+  pass<<<blocks, kBlockThreads, 0, stream>>>(vectors, passes, sums);
   cuda::check_launch("stream: pass");
 }
 

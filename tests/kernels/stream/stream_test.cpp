@@ -32,6 +32,12 @@ TEST(Stream, EveryOperationIsRightOnEveryInstructionSetAndOddSizes) {
   }
 }
 
+TEST(Stream, WithoutARunNothingIsRight) {
+  host::ThreadTeam team({0});
+  for (const OperationInfo& operation : kOperations)
+    EXPECT_THROW(Arrays(team, operation, 32768).verify(), Error) << operation.name;
+}
+
 TEST(Stream, AWrongElementIsFound) {
   host::ThreadTeam team({0});
   for (const OperationInfo& operation : kOperations) {
