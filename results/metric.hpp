@@ -13,7 +13,7 @@ enum class Origin : std::uint8_t { measured, derived, assumed };
 /// Names carry their unit: `decode_tokens_per_s`, `kv_cache_bytes`, `token_time_s`.
 struct MetricInfo {
   std::string_view name;
-  std::string_view unit;  ///< UDUNITS spelling: "s", "B", "B/s", "1/s", "1"
+  std::string_view unit;  ///< UDUNITS spelling: "s", "B", "B/s", "1/s", "1"; and "flop/s"
   Better better = Better::neither;
   Origin origin = Origin::measured;
   std::string_view meaning;  ///< one line for a person

@@ -38,7 +38,7 @@ std::string format_quantity(double value, std::string_view unit) {
   if (std::isinf(value)) return value > 0 ? "no limit" : "-inf";
   if (unit == "B") return value < 0 ? "-" + format_bytes(-value) : format_bytes(value);
   if (unit == "s") return std::abs(value) >= 1 || value == 0 ? three_digits(value) + " s" : si(value, "s");
-  if (unit == "B/s") return si(value, "B/s");
+  if (unit == "B/s" || unit == "flop/s" || unit == "Hz") return si(value, unit);
   if (unit == "1/s") return three_digits(value) + " /s";
   if (unit == "1") return three_digits(value);
   return three_digits(value) + " " + std::string(unit);

@@ -75,7 +75,11 @@ void read_rope(const ConfigFields& fields, double default_theta, ModelConfig& co
   config.rope_theta = fields.positive_or("rope_theta", default_theta);
   whole_heads(fields);
   const char* const name = fields.has("rope_parameters") ? "rope_parameters" : "rope_scaling";
-  if (!fields.has(name)) return;
+  if (!fields.has(name)) {
+    // transformers would take a YaRN of its own choice.
+    if (config.family == Family::gpt_oss) throw fields.bad(name, "is missing");
+    return;
+  }
   const ConfigFields rope = fields.object(name);
   config.rope_theta = rope.positive_or("rope_theta", config.rope_theta);
   whole_heads(rope);
@@ -158,6 +162,9 @@ void read_feed_forward(const ConfigFields& fields, ModelConfig& config) {
                                                to_string(config.family)));
   if (config.family != Family::gpt_oss) return;
   config.activation = Activation::swiglu_clamped;
+  if (fields.has("swiglu_alpha") &&
+      static_cast<float>(fields.positive("swiglu_alpha")) != kClampedSwigluAlpha)
+    throw fields.bad("swiglu_alpha", fmt::format("is not {}", kClampedSwigluAlpha));
   config.activation_limit = static_cast<float>(fields.positive_or("swiglu_limit", 7));
   config.router_bias = config.mlp_bias = true;
 }

@@ -5,15 +5,17 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
+#include "kernels/inference/cuda_inference.hpp"
 #include "kernels/inference/host/host_engine.hpp"
 #include "ledger/environment.hpp"
 
 namespace sparkmpi::kernels::inference {
 
-const std::array<OptionSpec, 15> kOptions = {{
+const std::array<OptionSpec, 16> kOptions = {{
     {.name = "model",
      .short_name = 'm',
      .kind = OptionKind::text,
@@ -76,6 +78,11 @@ const std::array<OptionSpec, 15> kOptions = {{
      .default_value = "auto",
      .list = true,
      .help = "KV cache of each rank: auto (what is in flight), 4GiB, 8192tok, or 0.5*meminfo.MemAvailable"},
+    {.name = "kv-dtype",
+     .kind = OptionKind::text,
+     .default_value = "bf16",
+     .list = true,
+     .help = "what keys and values are stored as: bf16, or on a GPU fp8 (E4M3)"},
     {.name = "kv-block",
      .kind = OptionKind::integer,
      .default_value = "16",
@@ -146,8 +153,17 @@ std::vector<int> chosen_cpus(const Parameters& parameters, const Placement& plac
   return cpus;
 }
 
+KvType chosen_kv_type(const Parameters& parameters, const Device& device) {
+  const std::string& word = parameters.text("kv-dtype");
+  const std::optional<KvType> type = parse_kv_type(word);
+  if (!type) throw UsageError(fmt::format("--kv-dtype {}: give bf16 or fp8", word));
+  if (*type != KvType::bf16 && device.kind == DeviceKind::host)
+    throw UsageError(fmt::format("--kv-dtype {}: the host engine stores keys and values in bf16", word));
+  return *type;
+}
+
 /// A weight matrix that does not fit would end in the kernel's OOM killer, without a word.
-void refuse_what_cannot_fit(const Settings& settings) {
+void refuse_beyond_host(const Settings& settings) {
   const double weights = 2.0 * static_cast<double>(settings.model.config.parameters());
   const double physical =
       static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
@@ -157,9 +173,37 @@ void refuse_what_cannot_fit(const Settings& settings) {
   }
 }
 
+/// What the requests in flight need on a GPU, against what is free there before anything is loaded.
+void refuse_beyond_device(const Settings& settings, const Site& site) {
+  const ModelConfig& config = settings.model.config;
+  const auto weights = static_cast<double>(config.weight_bytes());
+  const std::int64_t blocks = settings.kv_budget.unit == KvUnit::fraction
+                                  ? 0  // a part of what is left by then
+                                  : kv_blocks(settings.kv_budget, settings.blocks_in_flight(), settings.kv_block,
+                                              settings.kv_block_bytes, {});
+  const double cache = static_cast<double>(blocks) * static_cast<double>(settings.kv_block_bytes);
+  const auto free = static_cast<double>(site.cuda.memory(site.placement.device.ordinal).free);
+  if (weights + cache <= free) return;
+  throw UsageError(fmt::format("{} in {} has {} of weights, and {} of KV cache for {} tokens: {} of {} free on {}; take fewer "
+                               "or shorter requests, --kv-dtype fp8, or a smaller model",
+                               config.name, precision_of(config), format_bytes(weights), format_bytes(cache),
+                               blocks * settings.kv_block, format_bytes(weights + cache), format_bytes(free),
+                               site.placement.device.id));
+}
+
+/// The GPU engine's own limits, before anything is loaded.
+void refuse_beyond_kernels(const Settings& settings) {
+  if (device_kv_width(settings.model.config.head_dim) == 0)
+    throw UsageError(fmt::format("{}: heads of {} elements; the GPU engine has attention for up to 256",
+                                 settings.model.config.name, settings.model.config.head_dim));
+  if (settings.kv_block % kDeviceKvTile != 0)
+    throw UsageError(
+        fmt::format("--kv-block {}: on a GPU it has to be a multiple of {}", settings.kv_block, kDeviceKvTile));
+}
+
 void refuse_small_cache(const Settings& settings) {
   if (settings.kv_budget.unit != KvUnit::bytes && settings.kv_budget.unit != KvUnit::tokens) return;
-  const std::uint64_t block = kv_block_bytes(settings.model.config, settings.kv_block);
+  const std::uint64_t block = settings.kv_block_bytes;
   const std::int64_t blocks = kv_blocks(settings.kv_budget, 0, settings.kv_block, block, {});
   for (std::size_t i = 0; i < settings.requests.size(); ++i) {
     const std::int64_t needed = kv_tokens(settings.requests[i]);
@@ -183,7 +227,11 @@ std::int64_t Settings::blocks_in_flight() const {
   return std::accumulate(blocks.begin(), blocks.end(), std::int64_t{0});
 }
 
-Settings resolve(const Parameters& parameters, const Placement& placement) {
+std::int64_t Settings::decode_batch() const {
+  return std::min(scheduler.concurrency, static_cast<std::int64_t>(requests.size()));
+}
+
+Settings resolve(const Parameters& parameters, const Site& site) {
   Settings settings;
   settings.model = find_model(parameters.text("model"), ledger::process_environment("SPARKMPI_MODEL_PATH"));
   settings.synthetic = parameters.flag("synthetic") || !settings.model.has_weights;
@@ -197,10 +245,20 @@ Settings resolve(const Parameters& parameters, const Placement& placement) {
   settings.kv_block = static_cast<int>(parameters.integer("kv-block"));
   settings.repetitions = parameters.integer("repetitions");
   settings.seed = static_cast<std::uint64_t>(parameters.integer("seed"));
-  settings.cpus = chosen_cpus(parameters, placement);
+  settings.kv_type = chosen_kv_type(parameters, site.placement.device);
+  settings.cpus = chosen_cpus(parameters, site.placement);
   settings.save_tokens = parameters.flag("save-tokens");
-  refuse_what_cannot_fit(settings);
+  const bool on_gpu = site.placement.device.kind == DeviceKind::cuda;
+  settings.kv_block_bytes =
+      on_gpu ? device_kv_block_bytes(settings.model.config, settings.kv_block, settings.kv_type)
+             : kv_block_bytes(settings.model.config, settings.kv_block);
   refuse_small_cache(settings);
+  if (!on_gpu) {
+    refuse_beyond_host(settings);
+  } else {
+    refuse_beyond_kernels(settings);
+    refuse_beyond_device(settings, site);
+  }
   return settings;
 }
 

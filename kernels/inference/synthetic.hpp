@@ -31,10 +31,17 @@ class SyntheticTensor {
     return static_cast<std::uint8_t>((nibbles(index / 16) >> (4 * (index % 16))) & 0xfU);
   }
 
-  /// Byte index % 8 of word index / 8, as the same uniform number that BF16 has, times 448.
+  /// Eight codes, 8·k to 8·k + 7 from the lowest byte up: each byte of a word as the same uniform number that
+  /// BF16 has, times 448.
+  constexpr std::uint64_t fp8_codes(std::uint64_t k) const {
+    const std::uint64_t bytes = hash(key_, k);
+    std::uint64_t codes = 0;
+    for (unsigned shift = 0; shift < 64; shift += 8)
+      codes |= static_cast<std::uint64_t>(fp8_of(static_cast<std::uint8_t>(bytes >> shift))) << shift;
+    return codes;
+  }
   constexpr std::uint8_t fp8_code(std::uint64_t index) const {
-    return to_e4m3(unit(static_cast<std::uint8_t>(hash(key_, index / 8) >> (8 * (index % 8)))) *
-                   kE4m3Largest);
+    return fp8_of(static_cast<std::uint8_t>(hash(key_, index / 8) >> (8 * (index % 8))));
   }
   constexpr float fp8_scale(std::uint64_t row) const { return fp8_scale_ * spread(row); }
 
@@ -68,6 +75,7 @@ class SyntheticTensor {
   static constexpr float unit(std::uint8_t byte) {
     return static_cast<float>(static_cast<std::int32_t>(byte) * 2 - 255) * (1.0F / 256.0F);
   }
+  static constexpr std::uint8_t fp8_of(std::uint8_t byte) { return to_e4m3(unit(byte) * kE4m3Largest); }
   /// In (7/8, 9/8): scales differ, so that a mistaken one shows.
   constexpr float spread(std::uint64_t group) const {
     return 1.0F + unit(static_cast<std::uint8_t>(group_hash(group) >> 56)) * 0.125F;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/error.hpp"
+#include "kernels/stream/device_arrays.hpp"
 #include "kernels/stream/host/arrays.hpp"
 
 namespace sparkmpi::kernels::stream {
@@ -22,6 +24,22 @@ double measure_read_bandwidth(host::ThreadTeam& team, std::size_t bytes, double 
     spent += took;
   }
   arrays.verify();
+  return best;
+}
+
+double measure_read_bandwidth(const CudaModule& cuda, const Device& gpu, std::size_t bytes, double seconds) {
+  const auto* const module = cuda.find<CudaStream>();
+  if (module == nullptr) throw Error("read bandwidth of " + gpu.id + ": " + cuda.reason());
+  const auto arrays = module->make(gpu.ordinal, kOperations.front(), bytes, MemoryKind::device, 0);
+  const auto read = [&] { arrays->run(); };
+  arrays->clock().time(read, 1);
+  double best = 0, spent = 0;
+  while (spent < seconds) {
+    const double took = arrays->clock().time(read, 1);
+    best = std::max(best, arrays->bytes() / took);
+    spent += took;
+  }
+  arrays->verify();
   return best;
 }
 

@@ -1,14 +1,14 @@
 #include "kernels/stream/stream_kernel.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <array>
 
 #include "base/bytes.hpp"
-#include "base/value_list.hpp"
+#include "kernels/device/gpu_state.hpp"
+#include "kernels/stream/gpu_run.hpp"
 #include "kernels/stream/host/arrays.hpp"
+#include "kernels/stream/options.hpp"
 #include "kernels/stream/read_bandwidth.hpp"
 #include "kernels/timing/sample_loop.hpp"
 
@@ -21,7 +21,7 @@ using results::Origin;
 
 constexpr std::size_t kSmallestFootprint = std::size_t{16} << 10;
 
-constexpr std::array<OptionSpec, 7> kOptions = {{
+constexpr std::array<OptionSpec, 8> kOptions = {{
     {.name = "footprint",
      .kind = OptionKind::bytes,
      .default_value = "128K-512M*4",
@@ -50,19 +50,25 @@ constexpr std::array<OptionSpec, 7> kOptions = {{
      .default_value = "0",
      .minimum = 0,
      .maximum = 65536,
-     .help = "threads on each rank; 0: one for each of its cores"},
+     .help = "threads on each rank of the host; 0: one for each of its cores"},
     {.name = "stores",
      .kind = OptionKind::text,
      .default_value = "auto",
-     .help =
-         "regular, non-temporal (past the caches), or auto: non-temporal from half the last-level cache on"},
+     .help = "the host's: regular, non-temporal (past the caches), or auto: non-temporal from half the "
+             "last-level "
+             "cache on"},
+    {.name = "memory",
+     .kind = OptionKind::text,
+     .default_value = "auto",
+     .list = true,
+     .help = "a GPU's: device, managed (touched by the GPU), pinned (the host's), system; auto: device"},
     {.name = "cold",
      .kind = OptionKind::flag,
      .default_value = "",
      .help = "empty the caches before every sample"},
 }};
 
-constexpr std::array<MetricInfo, 7> kMetrics = {{
+constexpr std::array<MetricInfo, 14> kMetrics = {{
     {"read_bytes_per_s", "B/s", Better::higher, Origin::measured, "read bandwidth: sum += a[i]"},
     {"write_bytes_per_s", "B/s", Better::higher, Origin::measured, "write bandwidth: a[i] = s"},
     {"copy_bytes_per_s", "B/s", Better::higher, Origin::measured,
@@ -71,70 +77,30 @@ constexpr std::array<MetricInfo, 7> kMetrics = {{
     {"add_bytes_per_s", "B/s", Better::higher, Origin::measured, "add bandwidth: c[i] = a[i] + b[i]"},
     {"triad_bytes_per_s", "B/s", Better::higher, Origin::measured, "triad bandwidth: a[i] = b[i] + s * c[i]"},
     {"dot_bytes_per_s", "B/s", Better::higher, Origin::measured, "dot product bandwidth: sum += a[i] * b[i]"},
+    {"datasheet_bytes_per_s", "B/s", Better::neither, Origin::assumed,
+     "memory bandwidth by the datasheet of the GPU"},
+    {"datasheet_fraction", "1", Better::higher, Origin::derived,
+     "median bandwidth of each operation over the datasheet's, from 4 times the L2 cache on"},
+    kSmClock,
+    kMemoryClock,
+    kPower,
+    kTemperature,
+    kThrottled,
 }};
-
-std::vector<const OperationInfo*> chosen_operations(const std::string& text) {
-  std::vector<const OperationInfo*> chosen;
-  if (text == "all") {
-    for (const OperationInfo& info : kOperations) chosen.push_back(&info);
-    return chosen;
-  }
-  for (const std::string_view name : split_list(text, "--operation")) {
-    const auto found = std::ranges::find(kOperations, name, &OperationInfo::name);
-    if (found == kOperations.end()) {
-      throw UsageError(fmt::format(
-          "--operation: there is no '{}'; use read, write, copy, scale, add, triad, dot or all", name));
-    }
-    chosen.push_back(&*found);
-  }
-  return chosen;
-}
-
-bool bypass_caches(const std::string& stores, std::size_t footprint) {
-  if (stores == "regular") return false;
-  if (stores == "non-temporal") return true;
-  if (stores == "auto") return footprint > last_level_cache_bytes() / 2;
-  throw UsageError(fmt::format("--stores: '{}' is none of auto, regular, non-temporal", stores));
-}
-
-std::vector<int> chosen_cpus(const Parameters& parameters, const Placement& placement) {
-  const std::int64_t threads = parameters.integer("threads");
-  if (threads > static_cast<std::int64_t>(placement.cpus.size())) {
-    throw UsageError(fmt::format("--threads {}: this rank has {} cores", threads, placement.cpus.size()));
-  }
-  std::vector<int> cpus = placement.cpus;
-  if (threads > 0) cpus.resize(static_cast<std::size_t>(threads));
-  return cpus;
-}
-
-std::unique_ptr<timing::StoppingRule> stopping_rule(const Parameters& parameters) {
-  const auto repetitions = static_cast<std::size_t>(parameters.integer("repetitions"));
-  std::vector<std::unique_ptr<timing::StoppingRule>> rules;
-  if (repetitions > 0) {
-    rules.push_back(std::make_unique<timing::SampleCount>(repetitions));
-  } else {
-    rules.push_back(std::make_unique<timing::MedianConverged>(0.01, 30));
-    rules.push_back(std::make_unique<timing::TimeBudget>(parameters.real("max-time")));
-  }
-  return std::make_unique<timing::FirstOf>(std::move(rules));
-}
 
 class Stream final : public Kernel {
  public:
   void check(const Parameters& parameters, const Site& site) const override {
     chosen_operations(parameters.text("operation"));
-    chosen_cpus(parameters, site.placement);
-    const std::int64_t footprint = parameters.integer("footprint");
-    bypass_caches(parameters.text("stores"), static_cast<std::size_t>(footprint));
-    const double physical =
-        static_cast<double>(sysconf(_SC_AVPHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
-    if (static_cast<double>(footprint) > physical) {
-      throw UsageError(fmt::format("--footprint {}: only {} of memory are free on this node",
-                                   format_bytes(static_cast<double>(footprint)), format_bytes(physical)));
+    if (site.placement.device.kind == DeviceKind::cuda) {
+      check_on_gpu(parameters, site);
+    } else {
+      check_on_host(parameters, site);
     }
   }
 
   void run(Context& context) override {
+    if (context.site.placement.device.kind == DeviceKind::cuda) return run_on_gpu(context);
     const Parameters& parameters = context.parameters;
     const auto footprint = static_cast<std::size_t>(parameters.integer("footprint"));
     const bool bypass = bypass_caches(parameters.text("stores"), footprint);
@@ -188,6 +154,7 @@ constexpr KernelInfo kInfo = {
     .options = kOptions,
     .metrics = kMetrics,
     .headline = "read_bytes_per_s",
+    .runs_on_gpu = true,
     .make = []() -> std::unique_ptr<Kernel> { return std::make_unique<Stream>(); },
 };
 

@@ -8,32 +8,33 @@ namespace sparkmpi::kernels::timing {
 namespace {
 
 constexpr double kBatchSeconds = 0.05;
-constexpr std::size_t kMostRepeats = 1'000'000;
-
-double seconds_of(const std::function<void()>& operation, std::size_t repeats) {
-  const auto start = std::chrono::steady_clock::now();
-  for (std::size_t i = 0; i < repeats; ++i) operation();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 /// How many operations make a sample long enough, by doubling; its runs are the first part of the warm-up.
-std::size_t repeats_for(const std::function<void()>& operation, double shortest_s) {
+std::size_t repeats_for(const std::function<void()>& operation, double shortest_s, SampleClock& clock) {
   for (std::size_t repeats = 1;; repeats *= 2) {
-    const double seconds = seconds_of(operation, repeats);
-    if (seconds >= shortest_s || repeats * 2 > kMostRepeats) return repeats;
+    const double seconds = clock.time(operation, repeats);
+    if (seconds >= shortest_s || repeats * 2 > clock.most_repeats()) return repeats;
   }
 }
 
 }  // namespace
 
+double HostClock::time(const std::function<void()>& operation, std::size_t repeats) {
+  const auto start = std::chrono::steady_clock::now();
+  for (std::size_t i = 0; i < repeats; ++i) operation();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 Samples take_samples(const std::function<void()>& operation, StoppingRule& rule, const SampleOptions& options,
                      Communicator& world, const StopSignal& stop) {
   Samples samples;
+  HostClock host_clock;
+  SampleClock& clock = options.clock != nullptr ? *options.clock : host_clock;
   const bool cold = static_cast<bool>(options.make_cold);
-  samples.repeats = cold ? 1 : repeats_for(operation, options.shortest_sample_s);
+  samples.repeats = cold ? 1 : repeats_for(operation, options.shortest_sample_s, clock);
   const auto sample = [&] {
     if (cold) options.make_cold();
-    return seconds_of(operation, samples.repeats);
+    return clock.time(operation, samples.repeats);
   };
   for (int i = 0; i < options.warm_ups && !stop.requested(); ++i) sample();
 
@@ -48,6 +49,7 @@ Samples take_samples(const std::function<void()>& operation, StoppingRule& rule,
       samples.seconds.push_back(seconds / static_cast<double>(samples.repeats));
       rule.add(seconds);
     } while (batch < kBatchSeconds && !rule.done() && !stop.requested());
+    if (options.after_batch) options.after_batch();
     content = world.all_agree(options.phase, rule.done() || stop.requested()) || stop.requested();
   }
   samples.stop_reason = stop.requested() ? "interrupted" : std::string(rule.reason());

@@ -9,6 +9,7 @@
 
 #include "kernels/communicator.hpp"
 #include "kernels/stop_signal.hpp"
+#include "kernels/timing/sample_clock.hpp"
 #include "kernels/timing/stopping_rule.hpp"
 
 namespace sparkmpi::kernels::timing {
@@ -20,6 +21,12 @@ struct SampleOptions {
   /// Called before every sample, outside the measured time, to empty the caches; empty: hot. A cold sample
   /// holds one operation.
   std::function<void()> make_cold;
+  /// Called after each batch of about 50 ms, outside the measured time: to read the device's clocks while
+  /// they are still those of the measurement.
+  std::function<void()> after_batch;
+  /// Null: the host's clock, for operations that return when they are done. A device's clock is given
+  /// operations that only queue their work (timing/cuda/event_clock.hpp). Outlives the call.
+  SampleClock* clock = nullptr;
   std::string phase = "timing";  ///< for the barriers
 };
 

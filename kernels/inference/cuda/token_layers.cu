@@ -107,12 +107,13 @@ __device__ bool better(float value, int index, float than, int than_index) {
   return value > than || (value == than && index < than_index);
 }
 
-__global__ void __launch_bounds__(kThreads) arg_max_kernel(const float* y, int columns, std::int32_t* next) {
+__global__ void __launch_bounds__(kThreads) arg_max_kernel(const float* y, int columns, int stride,
+                                                           std::int32_t* next) {
   release_successor();
   await_predecessor();
   __shared__ float values[kThreads / 32];
   __shared__ int indices[kThreads / 32];
-  const float* const row = y + static_cast<std::int64_t>(blockIdx.x) * columns;
+  const float* const row = y + static_cast<std::int64_t>(blockIdx.x) * stride;
   float best = -INFINITY;
   int at = 0;
   for (int i = threadIdx.x; i < columns; i += kThreads) {
@@ -130,6 +131,22 @@ __global__ void __launch_bounds__(kThreads) arg_max_kernel(const float* y, int c
     if (better(values[i], indices[i], best, at)) best = values[i], at = indices[i];
   }
   next[blockIdx.x] = at;
+}
+
+__global__ void gather_expert_counts_kernel(const std::int32_t* active, int stride, int layers, std::uint32_t* counts) {
+  release_successor();
+  await_predecessor();
+  for (int i = threadIdx.x; i < layers; i += blockDim.x)
+    counts[i] = static_cast<std::uint32_t>(active[static_cast<std::int64_t>(i) * stride]);
+}
+
+__global__ void count_experts_kernel(const std::int32_t* first_pairs, int experts, std::uint32_t* count) {
+  release_successor();
+  await_predecessor();
+  std::uint32_t used = 0;
+  for (int i = threadIdx.x; i < experts; i += 32) used += first_pairs[i + 1] > first_pairs[i] ? 1U : 0U;
+  for (int step = 16; step > 0; step /= 2) used += __shfl_xor_sync(kAll, used, step);
+  if (threadIdx.x == 0) *count = used;
 }
 
 }  // namespace
@@ -154,8 +171,17 @@ void activate(const std::uint16_t* in, int width, int rows, const float* bias, A
          "activation", in, width, bias, activation, out);
 }
 
-void arg_max_rows(const float* y, int columns, int rows, std::int32_t* next, const Launch& as) {
-  launch(arg_max_kernel, dim3(rows), kThreads, 0, as.stream, as.programmatic, "arg-max", y, columns, next);
+void gather_expert_counts(const std::int32_t* active, int stride, int layers, std::uint32_t* counts, const Launch& as) {
+  launch(gather_expert_counts_kernel, dim3(1), 128, 0, as.stream, as.programmatic, "counts of experts", active, stride,
+         layers, counts);
+}
+
+void count_experts(const std::int32_t* first_pairs, int experts, std::uint32_t* count, const Launch& as) {
+  launch(count_experts_kernel, dim3(1), 32, 0, as.stream, as.programmatic, "counts of experts", first_pairs, experts, count);
+}
+
+void arg_max_rows(const float* y, int columns, int stride, int rows, std::int32_t* next, const Launch& as) {
+  launch(arg_max_kernel, dim3(rows), kThreads, 0, as.stream, as.programmatic, "arg-max", y, columns, stride, next);
 }
 
 }  // namespace sparkmpi::kernels::inference::gpu

@@ -40,7 +40,13 @@ void add_bias(float* y, int columns, int rows, const float* bias, const Launch& 
 void activate(const std::uint16_t* in, int width, int rows, const float* bias, Activation activation, std::uint16_t* out,
               const Launch& launch);
 
-/// next[row] = the index of the row's greatest element, ties to the lowest; y [rows, columns].
-void arg_max_rows(const float* y, int columns, int rows, std::int32_t* next, const Launch& launch);
+/// next[row] = the index of the row's greatest element, ties to the lowest; y [rows, stride].
+void arg_max_rows(const float* y, int columns, int stride, int rows, std::int32_t* next, const Launch& launch);
+
+/// Distinct experts of a step of few tokens: counts[layer] = active[layer·stride], for all layers.
+void gather_expert_counts(const std::int32_t* active, int stride, int layers, std::uint32_t* counts, const Launch& launch);
+
+/// Distinct experts of many tokens: experts whose groups hold a pair. @param first_pairs [experts + 1].
+void count_experts(const std::int32_t* first_pairs, int experts, std::uint32_t* count, const Launch& launch);
 
 }  // namespace sparkmpi::kernels::inference::gpu

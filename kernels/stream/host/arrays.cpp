@@ -2,72 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
-
 #include "base/error.hpp"
+#include "kernels/stream/pattern.hpp"
 
 namespace sparkmpi::kernels::stream {
 namespace {
 
 constexpr std::size_t kLine = 64 / sizeof(double);
-constexpr double kScalar = 0.5;
-constexpr int kA = 0, kB = 1, kC = 2;
-
-// Values depend on the position, so that a shifted index shows.
-double initial(int array, std::size_t i) {
-  return static_cast<double>((i % 1024 + 1) * static_cast<std::size_t>(array + 1));
-}
-
-struct Use {
-  bool a, b, c;
-};
-Use use_of(Operation operation) {
-  switch (operation) {
-    case Operation::read:
-    case Operation::write:
-      return {true, false, false};
-    case Operation::copy:
-      return {true, false, true};
-    case Operation::scale:
-      return {false, true, true};
-    case Operation::dot:
-      return {true, true, false};
-    case Operation::add:
-    case Operation::triad:
-      return {true, true, true};
-  }
-  return {true, true, true};
-}
-
-std::size_t elements_of(const OperationInfo& info, std::size_t footprint) {
-  const auto arrays = static_cast<std::size_t>(info.arrays_read + info.arrays_written);
-  return footprint / (arrays * sizeof(double)) / kLine * kLine;
-}
-
-/// What element i of the written array must be, and of which array that is.
-struct Expected {
-  int array;  ///< -1: the operation writes none
-  double (*value)(std::size_t i);
-};
-Expected expected_of(Operation operation) {
-  switch (operation) {
-    case Operation::write:
-      return {kA, [](std::size_t) { return kScalar; }};
-    case Operation::copy:
-      return {kC, [](std::size_t i) { return initial(kA, i); }};
-    case Operation::scale:
-      return {kB, [](std::size_t i) { return kScalar * initial(kC, i); }};
-    case Operation::add:
-      return {kC, [](std::size_t i) { return initial(kA, i) + initial(kB, i); }};
-    case Operation::triad:
-      return {kA, [](std::size_t i) { return initial(kB, i) + kScalar * initial(kC, i); }};
-    case Operation::read:
-    case Operation::dot:
-      break;
-  }
-  return {-1, nullptr};
-}
 
 }  // namespace
 
@@ -133,22 +74,18 @@ double Arrays::bytes() const {
 }
 
 void Arrays::verify() const {
-  const Expected expected = expected_of(operation_.operation);
-  if (expected.array >= 0) {
+  if (const int array = written_array(operation_.operation); array >= 0) {
     for (std::size_t i = 0; i < elements_; ++i) {
-      const double found = arrays_[expected.array][i], wanted = expected.value(i);
+      const double found = arrays_[array][i], wanted = expected(operation_.operation, i);
       if (found == wanted) continue;
       throw Error(fmt::format("stream: {} computed a wrong result: element {} of {} is {}, not {}",
                               operation_.name, i, elements_, found, wanted));
     }
     return;
   }
-  double found = 0, wanted = 0;
+  double found = 0;
   for (const Sum& sum : sums_) found += sum.value;
-  for (std::size_t i = 0; i < elements_; ++i) {
-    wanted += operation_.operation == Operation::read ? initial(kA, i) : initial(kA, i) * initial(kB, i);
-  }
-  if (found != wanted) {
+  if (const double wanted = expected_sum(operation_.operation, elements_); found != wanted) {
     throw Error(
         fmt::format("stream: {} computed a wrong sum: {} instead of {}", operation_.name, found, wanted));
   }

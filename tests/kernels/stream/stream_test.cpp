@@ -53,7 +53,7 @@ class StreamKernel : public testing::Test {
     Attributes all = {{"footprint", std::int64_t{65536}}, {"operation", std::string("read,triad")},
                       {"repetitions", std::int64_t{7}},   {"max-time", 0.1},
                       {"threads", std::int64_t{0}},       {"stores", std::string("auto")},
-                      {"cold", std::int64_t{0}}};
+                      {"memory", std::string("auto")},    {"cold", std::int64_t{0}}};
     for (auto& [name, value] : changes) all[name] = value;
     return Parameters(all);
   }

@@ -1,0 +1,77 @@
+// A model on a GPU, by way of the CUDA module.
+
+#include "base/error.hpp"
+#include "kernels/host/thread_team.hpp"
+#include "kernels/inference/cuda_inference.hpp"
+#include "kernels/inference/loaded_model.hpp"
+#include "kernels/inference/weight_source.hpp"
+#include "kernels/stream/read_bandwidth.hpp"
+
+namespace sparkmpi::kernels::inference {
+namespace {
+
+constexpr double kBandwidthSeconds = 0.2;
+constexpr std::size_t kBandwidthBytes = std::size_t{1} << 30;  // far beyond any L2 cache
+
+const CudaInference& interface_of(const Site& site) {
+  const CudaInference* const found = site.cuda.find<CudaInference>();
+  if (found == nullptr) throw Error("this CUDA module has no inference engine: it is of another build");
+  return *found;
+}
+
+class CudaModel final : public LoadedModel {
+ public:
+  CudaModel(const Settings& settings, const Site& site, Recorder& recorder)
+      : settings_(settings), site_(site), interface_(interface_of(site)), weights_(load(recorder)) {}
+
+  std::uint64_t weight_bytes() const override { return weights_->bytes(); }
+  std::uint64_t weight_read_bytes() const override {
+    const ModelConfig& config = weights_->config();
+    return config.weight_bytes_read_per_step(config.experts_per_token);
+  }
+  std::uint64_t weights_hash() const override { return weights_->hash(); }
+  double read_bandwidth() override { return bandwidth_; }
+
+  std::unique_ptr<Engine> make_engine(std::int64_t kv_blocks, Recorder& recorder) override {
+    // Before the cache, which may leave no memory for it.
+    bandwidth_ = stream::measure_read_bandwidth(site_.cuda, site_.placement.device, kBandwidthBytes, kBandwidthSeconds);
+    recorder.fact("kv_dtype", std::string(to_string(settings_.kv_type)));
+    CudaEngineOptions options;
+    options.kv_blocks = kv_blocks;
+    options.block_tokens = settings_.kv_block;
+    options.kv_type = settings_.kv_type;
+    options.batch = settings_.decode_batch();
+    options.step_tokens = settings_.scheduler.prefill_chunk;
+    return interface_.make_engine(*weights_, options);
+  }
+
+ private:
+  std::unique_ptr<DeviceWeights> load(Recorder& recorder) const {
+    const ModelConfig& config = settings_.model.config;
+    const std::vector<PlannedTensor> plan = tensor_plan(config);
+    const std::unique_ptr<WeightSource> source =
+        settings_.synthetic ? synthetic_weights(settings_.seed) : open_weights(settings_.model.directory);
+    source->check(plan);
+    host::ThreadTeam readers(settings_.cpus);
+    const Team team = [&](const std::function<void(int, int)>& body) {
+      readers.run([&](int worker) { body(worker, readers.size()); });
+    };
+    const std::function<void(double)> progress = [&](double done) { recorder.progress(0.2 * done, "weights"); };
+    const std::optional<std::uint64_t> seed = settings_.synthetic ? std::optional(settings_.seed) : std::nullopt;
+    return interface_.load(site_.placement.device.ordinal, config, {plan, *source, seed, team, progress});
+  }
+
+  const Settings& settings_;
+  const Site& site_;
+  const CudaInference& interface_;
+  double bandwidth_ = 0;
+  std::unique_ptr<DeviceWeights> weights_;
+};
+
+}  // namespace
+
+std::unique_ptr<LoadedModel> load_on_cuda(const Settings& settings, const Site& site, Recorder& recorder) {
+  return std::make_unique<CudaModel>(settings, site, recorder);
+}
+
+}  // namespace sparkmpi::kernels::inference
