@@ -116,7 +116,7 @@ class TestMatrices {
     switch (format) {
       case WeightFormat::bf16:
         for (std::size_t c = 0; c < columns; ++c) {
-          const Bf16 element = to_bf16(uniform(random, -1, 1));
+          const Bf16 element = inference::to_bf16(uniform(random, -1, 1));
           std::memcpy(code + 2 * c, &element, 2);
         }
         return;
@@ -176,7 +176,7 @@ class TestVectors {
  public:
   TestVectors(int count, int columns, int stride, bool normalised, Random& random)
       : host(wide(count) * wide(stride)), factor(wide(count), 1.0) {
-    for (auto& element : host) element = to_bf16(uniform(random, -1, 1));
+    for (auto& element : host) element = inference::to_bf16(uniform(random, -1, 1));
     device_.emplace_back(std::make_unique<DeviceArray<Bf16>>(host));
     input = {device_.back()->data(), stride, nullptr, 0, 0};
     if (!normalised) return;

@@ -145,7 +145,7 @@ TEST_P(ExpertsTest, FewAndManyTokensThroughTheirExperts) {
       for (int h = 0; h < hidden; ++h) {
         const std::size_t i = wide(token * hidden + h);
         wrong_after += !(std::abs(static_cast<double>(after[i]) - expected[wide(h)]) <= allowed[wide(h)]);
-        wrong_input += to_bf16(after[i] * norm[wide(h)]) != input[i];
+        wrong_input += inference::to_bf16(after[i] * norm[wide(h)]) != input[i];
         square += static_cast<double>(after[i]) * static_cast<double>(after[i]);
       }
       for (int t = 0; t < square_count(hidden); ++t)
@@ -162,7 +162,7 @@ TEST_P(ExpertsTest, FewAndManyTokensThroughTheirExperts) {
 INSTANTIATE_TEST_SUITE_P(Formats, ExpertsTest,
                          testing::Values(WeightFormat::bf16, WeightFormat::fp8_e4m3, WeightFormat::int4_awq,
                                          WeightFormat::mxfp4),
-                         [](const auto& info) { return name_of(info.param); });
+                         [](const auto& each) { return name_of(each.param); });
 
 }  // namespace
 }  // namespace sparkmpi::kernels::inference::gpu

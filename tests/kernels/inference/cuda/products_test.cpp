@@ -219,7 +219,7 @@ TEST_P(ProductsTest, ToBf16RoundsTheExactValues) {
       for (int r = 0; r < count; ++r) {
         for (std::size_t c = 0; c < wide(columns); ++c)
           wrong += to_float(result[wide(r) * wide(columns) + c]) !=
-                   to_float(to_bf16(static_cast<float>(weights.row(0, first + r)[c])));
+                   to_float(inference::to_bf16(static_cast<float>(weights.row(0, first + r)[c])));
       }
       EXPECT_EQ(wrong, 0U) << columns << " columns";
     }
@@ -289,7 +289,7 @@ TEST_P(ProductsTest, PrepareInputIsTheFirstHalfOfANorm) {
   for (std::size_t v = 0; v < wide(vectors); ++v) {
     double all = 0, expected = 0;
     for (std::size_t i = 0; i < wide(elements); ++i) {
-      EXPECT_EQ(rounded[v * wide(elements) + i], to_bf16(x[v * wide(elements) + i] * norm[i]));
+      EXPECT_EQ(rounded[v * wide(elements) + i], inference::to_bf16(x[v * wide(elements) + i] * norm[i]));
       expected +=
           static_cast<double>(x[v * wide(elements) + i]) * static_cast<double>(x[v * wide(elements) + i]);
     }
@@ -318,7 +318,7 @@ TEST_P(ProductsTest, RefusesWhatItCannotHold) {
 INSTANTIATE_TEST_SUITE_P(Formats, ProductsTest,
                          testing::Values(WeightFormat::bf16, WeightFormat::fp8_e4m3, WeightFormat::int4_awq,
                                          WeightFormat::mxfp4),
-                         [](const auto& info) { return name_of(info.param); });
+                         [](const auto& each) { return name_of(each.param); });
 
 }  // namespace
 }  // namespace sparkmpi::kernels::inference::gpu
