@@ -1,4 +1,4 @@
-// Compiled with -mavx2 -mfma and called only where the processor has them.
+// Compiled with -mavx2 -mfma -mf16c and called only where the processor has them.
 #include "kernels/inference/host/math_quantized.hpp"
 
 namespace sparkmpi::kernels::inference {
