@@ -25,6 +25,12 @@ int parts_of(int group) {
   return (group + kHeads - 1) / kHeads;
 }
 
+/// Merging costs as much time as a few tiles: short contexts are not split, longer ones into no less than two tiles a warp.
+__device__ int splits_worth_while(int tiles) {
+  constexpr int kUnsplit = 4 * kWarps, kLeast = 2 * kWarps;
+  return tiles <= kUnsplit ? 1 : (tiles + kLeast - 1) / kLeast;
+}
+
 struct Arguments {
   AttentionInput input;
   SplitWorkspace workspace;
@@ -52,12 +58,23 @@ class Stretch {
     }
   }
 
-  /// Tiles [tile, end), every kWarps-th. @param first, last positions that are seen.
-  __device__ void run(int tile, int end, int first, int last, float scale) {
+  /// Asks for the first tile, unless it is the one that the step's own token goes to.
+  __device__ void prefetch(int tile, int end, int last_tile) {
     if (tile >= end) return;
     find(tile);
+    if (tile == last_tile) return;
     load_keys();
     load_values();
+    prefetched_ = true;
+  }
+
+  /// Tiles [tile, end), every kWarps-th, after prefetch(). @param first, last positions that are seen.
+  __device__ void run(int tile, int end, int first, int last, float scale) {
+    if (tile >= end) return;
+    if (!prefetched_) {
+      load_keys();
+      load_values();
+    }
     for (; tile < end; tile += kWarps) {
       const bool more = tile + kWarps < end;
       if (more) find(tile + kWarps);
@@ -107,13 +124,14 @@ class Stretch {
 
   __device__ void find(int tile) {
     const int token = tile * kKvTile, block = token / kv_.block_tokens;
-    next_ = kv_at<Element>(kv_.data, table_[block], kv_.kv_heads, kv_head_, 0, kv_.block_tokens,
+    next_ = kv_at<Element>(kv_.data, __ldcg(table_ + block), kv_.kv_heads, kv_head_, 0, kv_.block_tokens,
                            token - block * kv_.block_tokens, kWidth);
   }
 
+  /// Past the first-level cache: nothing is read twice, and what an earlier kernel wrote is read before it is awaited.
   template <class Vector>
   __device__ static Vector fetch(const typename Element::Stored* from) {
-    return *reinterpret_cast<const Vector*>(from);
+    return __ldcg(reinterpret_cast<const Vector*>(from));
   }
 
   __device__ void load_keys() {
@@ -196,6 +214,7 @@ class Stretch {
   const KvLayer& kv_;
   const std::int32_t* table_;
   int kv_head_, lane_;
+  bool prefetched_ = false;
   const typename Element::Stored* next_ = nullptr;
   std::uint32_t queries_[kChunks][4];
   typename Element::Eight keys_[2][kChunks];
@@ -239,17 +258,22 @@ __global__ void __launch_bounds__(kThreads, kWidth <= 128 ? 3 : 2) decode_attent
   const int token = blockIdx.z, kv_head = static_cast<int>(blockIdx.y) / a.parts;
   const int group = input.heads / input.kv.kv_heads, part = static_cast<int>(blockIdx.y) % a.parts;
   const int first_head = kv_head * group + part * kHeads, heads = min(kHeads, group - part * kHeads);
-  release_successor();
-  await_predecessor();
 
-  const int last = input.tokens.positions[token];
+  // Before this kernel starts, all kernels but its predecessor, the projection, have ended (launch.cuh): positions, tables and
+  // the keys and values of earlier steps are there.
+  const int last = __ldcg(input.tokens.positions + token), row = __ldcg(input.tokens.rows + token);
   const int first = input.window > 0 ? max(0, last - input.window + 1) : 0;
-  const int first_tile = first / kKvTile, tiles = last / kKvTile + 1 - first_tile;
-  const int splits = min(static_cast<int>(gridDim.x), (tiles + kWarps - 1) / kWarps), split = blockIdx.x;
+  const int first_tile = first / kKvTile, last_tile = last / kKvTile, tiles = last_tile + 1 - first_tile;
+  const int splits = min(static_cast<int>(gridDim.x), splits_worth_while(tiles)), split = blockIdx.x;
+  const std::int32_t* const table = input.tokens.tables + static_cast<std::int64_t>(row) * input.tokens.table_stride;
+  const int begin = first_tile + tiles * split / splits;
+  const int end = split < splits ? first_tile + tiles * (split + 1) / splits : begin;
+  const int warp = threadIdx.x / 32;
+  Stretch<Element, kWidth> stretch(a, table, kv_head);
+  stretch.prefetch(begin + warp, end, last_tile);
+  await_predecessor();
+  release_successor();
   if (split >= splits) return;
-  const int begin = first_tile + tiles * split / splits, end = first_tile + tiles * (split + 1) / splits;
-  const std::int32_t* const table =
-      input.tokens.tables + static_cast<std::int64_t>(input.tokens.rows[token]) * input.tokens.table_stride;
 
   rotate_queries<Element, kWidth>(input, token, first_head, heads, query);
   // Blocks of the same KV head's other query heads write the same bits: each reads what it wrote itself.
@@ -257,8 +281,6 @@ __global__ void __launch_bounds__(kThreads, kWidth <= 128 ? 3 : 2) decode_attent
     append_token<Element>(input, token, kv_head, table[last / input.kv.block_tokens], last % input.kv.block_tokens);
   __syncthreads();
 
-  const int warp = threadIdx.x / 32;
-  Stretch<Element, kWidth> stretch(a, table, kv_head);
   stretch.load_queries(query);
   stretch.run(begin + warp, end, first, last, a.scale);
   stretch.leave(warp_maximum[warp], warp_total[warp], warp_sums[warp]);

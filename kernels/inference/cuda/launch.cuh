@@ -15,7 +15,9 @@ __device__ inline void await_predecessor() {
 #endif
 }
 
-/// In a kernel: the next kernel's blocks may be placed as soon as there is room for them.
+/// In a kernel, after await_predecessor(): the next kernel's blocks may be placed as soon as there is room for them. Since
+/// every kernel of a step keeps to that order, a kernel that starts knows that all but its predecessor have ended; what those
+/// wrote it may read (past the first-level cache) before it waits.
 __device__ inline void release_successor() {
 #if __CUDA_ARCH__ >= 900
   cudaTriggerProgrammaticLaunchCompletion();

@@ -88,8 +88,8 @@ __global__ void __launch_bounds__(kThreads, kWidth <= 128 ? 2 : 1)
   const AttentionInput& input = a.input;
   const int head = blockIdx.y, kv_head = head / (input.heads / input.kv.kv_heads);
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-  release_successor();
   await_predecessor();
+  release_successor();
 
   const QueryTile tile = a.tiles[blockIdx.x];
   const int first_position = input.tokens.positions[tile.first_token], last_position = first_position + tile.tokens - 1;
@@ -218,8 +218,8 @@ __global__ void __launch_bounds__(kThreads, kWidth <= 128 ? 2 : 1)
 
 template <class Element>
 __global__ void rotate_and_append_kernel(const __grid_constant__ AttentionInput input, int first_token) {
-  release_successor();
   await_predecessor();
+  release_successor();
   const int token = first_token + static_cast<int>(blockIdx.x), pairs = input.head_dim / 2;
   const float2* const rotation = input.rotation + static_cast<std::int64_t>(token) * pairs;
   float* const queries = input.qkv + static_cast<std::int64_t>(token) * input.stride;

@@ -20,8 +20,8 @@ __device__ std::uint16_t narrow(float value) {
 }
 
 __global__ void start_step_kernel(const __grid_constant__ StepStart s) {
-  release_successor();
   await_predecessor();
+  release_successor();
   const int token = blockIdx.x;
   const std::int32_t position = s.positions[token];
   if (threadIdx.x == 0) {
@@ -51,8 +51,8 @@ __device__ float block_sum(float value) {
 
 __global__ void __launch_bounds__(kThreads) rms_norm_kernel(const float* x, int hidden, const float* weight, float eps,
                                                             const std::int32_t* index, std::uint16_t* out) {
-  release_successor();
   await_predecessor();
+  release_successor();
   const std::int64_t row = index == nullptr ? static_cast<int>(blockIdx.x) : index[blockIdx.x];
   const float* const from = x + row * hidden;
   float squares = 0;
@@ -63,8 +63,8 @@ __global__ void __launch_bounds__(kThreads) rms_norm_kernel(const float* x, int 
 }
 
 __global__ void add_bias_kernel(float* y, int columns, const float* bias) {
-  release_successor();
   await_predecessor();
+  release_successor();
   float* const row = y + static_cast<std::int64_t>(blockIdx.x) * columns;
   for (int i = threadIdx.x; i < columns; i += kThreads) row[i] += bias[i];
 }
@@ -85,8 +85,8 @@ __device__ float activated(Activation activation, float gate, float up) {
 
 __global__ void activate_kernel(const std::uint16_t* in, int width, const float* bias, Activation activation,
                                 std::uint16_t* out) {
-  release_successor();
   await_predecessor();
+  release_successor();
   const std::uint16_t* const gates = in + static_cast<std::int64_t>(blockIdx.y) * 2 * width;
   const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) * 2;  // widths are even
   if (i >= width) return;
@@ -109,8 +109,8 @@ __device__ bool better(float value, int index, float than, int than_index) {
 
 __global__ void __launch_bounds__(kThreads) arg_max_kernel(const float* y, int columns, int stride,
                                                            std::int32_t* next) {
-  release_successor();
   await_predecessor();
+  release_successor();
   __shared__ float values[kThreads / 32];
   __shared__ int indices[kThreads / 32];
   const float* const row = y + static_cast<std::int64_t>(blockIdx.x) * stride;
@@ -134,15 +134,15 @@ __global__ void __launch_bounds__(kThreads) arg_max_kernel(const float* y, int c
 }
 
 __global__ void gather_expert_counts_kernel(const std::int32_t* active, int stride, int layers, std::uint32_t* counts) {
-  release_successor();
   await_predecessor();
+  release_successor();
   for (int i = threadIdx.x; i < layers; i += blockDim.x)
     counts[i] = static_cast<std::uint32_t>(active[static_cast<std::int64_t>(i) * stride]);
 }
 
 __global__ void count_experts_kernel(const std::int32_t* first_pairs, int experts, std::uint32_t* count) {
-  release_successor();
   await_predecessor();
+  release_successor();
   std::uint32_t used = 0;
   for (int i = threadIdx.x; i < experts; i += 32) used += first_pairs[i + 1] > first_pairs[i] ? 1U : 0U;
   for (int step = 16; step > 0; step /= 2) used += __shfl_xor_sync(kAll, used, step);
