@@ -1,5 +1,8 @@
 // A model on a GPU, by way of the CUDA module.
 
+#include <algorithm>
+#include <span>
+
 #include "base/error.hpp"
 #include "kernels/host/thread_team.hpp"
 #include "kernels/inference/cuda_inference.hpp"
@@ -49,15 +52,33 @@ class CudaModel final : public LoadedModel {
     options.kv_type = settings_.kv_type;
     options.batch = settings_.decode_batch();
     options.step_tokens = settings_.scheduler.prefill_chunk;
-    return interface_.make_engine(*weights_, options);
+    std::unique_ptr<Engine> engine = interface_.make_engine(*weights_, options);
+    warm_up(*engine);
+    return engine;
   }
 
  private:
+  /// Brings both sizes of step that a prompt is cut into once: the first of each looks for algorithms and loads their code.
+  void warm_up(Engine& engine) const {
+    const std::span<const std::int32_t> prompt = settings_.requests.front().prompt;
+    const auto chunk = static_cast<std::size_t>(settings_.scheduler.prefill_chunk);
+    for (const std::size_t size : {std::min(chunk, prompt.size()), prompt.size() % chunk}) {
+      const int sequence = engine.kv().open();
+      if (size > 0 && engine.kv().reserve(sequence, static_cast<std::int64_t>(size))) {
+        const SequenceSlice slice{sequence, prompt.first(size)};
+        std::int32_t ignored = 0;
+        engine.step({&slice, 1}, {&ignored, 1});
+      }
+      engine.kv().close(sequence);
+    }
+  }
+
   std::unique_ptr<DeviceWeights> load(Recorder& recorder) const {
     const ModelConfig& config = settings_.model.config;
     const std::vector<PlannedTensor> plan = tensor_plan(config);
     const std::unique_ptr<WeightSource> source =
-        settings_.synthetic ? synthetic_weights(settings_.seed) : open_weights(settings_.model.directory);
+        settings_.synthetic ? synthetic_weights(settings_.seed)
+                            : open_weights(settings_.model.directory, settings_.load);
     source->check(plan);
     host::ThreadTeam readers(settings_.cpus);
     const Team team = [&](const std::function<void(int, int)>& body) {

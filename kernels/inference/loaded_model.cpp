@@ -16,7 +16,7 @@ Weights make_weights(const Settings& settings, host::ThreadTeam& team, Recorder&
   const ModelConfig& config = settings.model.config;
   const auto progress = [&](double done) { recorder.progress(0.2 * done, "weights"); };
   return settings.synthetic ? Weights::synthetic(config, settings.seed, team, progress)
-                            : Weights::load(config, settings.model.directory, team, progress);
+                            : Weights::load(config, settings.model.directory, team, progress, settings.load);
 }
 
 class HostModel final : public LoadedModel {

@@ -16,7 +16,7 @@
 
 namespace sparkmpi::kernels::inference {
 
-const std::array<OptionSpec, 17> kOptions = {{
+const std::array<OptionSpec, 18> kOptions = {{
     {.name = "model",
      .short_name = 'm',
      .kind = OptionKind::text,
@@ -120,6 +120,11 @@ const std::array<OptionSpec, 17> kOptions = {{
      .list = true,
      .help = "format of the linear layers: auto (what config.json says), or bf16, fp8, awq or mxfp4 for "
              "synthetic weights"},
+    {.name = "load",
+     .kind = OptionKind::text,
+     .default_value = "mmap",
+     .list = true,
+     .help = "how weight files are read: mmap, by way of the page cache, or direct (O_DIRECT), past it into as much memory"},
     {.name = "save-tokens",
      .kind = OptionKind::flag,
      .default_value = "",
@@ -158,6 +163,12 @@ std::vector<int> chosen_cpus(const Parameters& parameters, const Placement& plac
     throw UsageError(fmt::format("--threads {}: this rank has {} cores", threads, cpus.size()));
   if (threads > 0) cpus.resize(threads);
   return cpus;
+}
+
+LoadMode chosen_load_mode(const std::string& word) {
+  if (word == "mmap") return LoadMode::mapped;
+  if (word == "direct") return LoadMode::direct;
+  throw UsageError(fmt::format("--load {}: give mmap or direct", word));
 }
 
 KvType chosen_kv_type(const Parameters& parameters, const Device& device) {
@@ -276,6 +287,7 @@ Settings resolve(const Parameters& parameters, const Site& site) {
   settings.kv_block = static_cast<int>(parameters.integer("kv-block"));
   settings.repetitions = parameters.integer("repetitions");
   settings.seed = static_cast<std::uint64_t>(parameters.integer("seed"));
+  settings.load = chosen_load_mode(parameters.text("load"));
   settings.kv_type = chosen_kv_type(parameters, site.placement.device);
   settings.cpus = chosen_cpus(parameters, site.placement);
   settings.save_tokens = parameters.flag("save-tokens");

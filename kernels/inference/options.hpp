@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/inference/direct_read.hpp"
 #include "kernels/inference/kv_budget.hpp"
 #include "kernels/inference/kv_type.hpp"
 #include "kernels/inference/model_catalog.hpp"
@@ -15,7 +16,7 @@
 
 namespace sparkmpi::kernels::inference {
 
-extern const std::array<OptionSpec, 17> kOptions;
+extern const std::array<OptionSpec, 18> kOptions;
 
 /// A point's parameters, resolved: every fault that can be found without measuring has been found.
 struct Settings {
@@ -30,6 +31,7 @@ struct Settings {
   std::uint64_t seed = 0;
   std::vector<int> cpus;
   bool save_tokens = false;
+  LoadMode load = LoadMode::mapped;
   bool synthetic = false;  ///< weights are made from the seed
 
   /// Blocks that hold all requests in flight at once.

@@ -64,7 +64,7 @@ std::string main_name(const TensorSource& source, WeightFormat format) {
 
 class DirectorySource final : public WeightSource {
  public:
-  explicit DirectorySource(const std::filesystem::path& directory) : tensors_(directory) {}
+  DirectorySource(const std::filesystem::path& directory, LoadMode mode) : tensors_(directory, mode) {}
 
   void check(std::span<const PlannedTensor> plan) const override {
     for (const PlannedTensor& tensor : plan) check(tensor, source_of(tensor));
@@ -274,8 +274,8 @@ class DirectorySource final : public WeightSource {
 
 }  // namespace
 
-std::unique_ptr<WeightSource> open_weights(const std::filesystem::path& directory) {
-  return std::make_unique<DirectorySource>(directory);
+std::unique_ptr<WeightSource> open_weights(const std::filesystem::path& directory, LoadMode mode) {
+  return std::make_unique<DirectorySource>(directory, mode);
 }
 
 }  // namespace sparkmpi::kernels::inference

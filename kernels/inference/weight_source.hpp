@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/inference/direct_read.hpp"
 #include "kernels/inference/tensor_plan.hpp"
 
 namespace sparkmpi::kernels::inference {
@@ -58,7 +59,7 @@ class WeightSource {
 ///   mxfp4     from "X": X_blocks U8 [experts, rows, columns/32, 16], X_scales U8 [experts, rows,
 ///   columns/32];
 ///             of a tensor that is not fused over experts the same without the outermost axis
-std::unique_ptr<WeightSource> open_weights(const std::filesystem::path& directory);
+std::unique_ptr<WeightSource> open_weights(const std::filesystem::path& directory, LoadMode mode = LoadMode::mapped);
 
 /// Elements of SyntheticTensor.
 std::unique_ptr<WeightSource> synthetic_weights(std::uint64_t seed);

@@ -199,8 +199,8 @@ class Weights::Builder {
 };
 
 Weights Weights::load(const ModelConfig& config, const std::filesystem::path& directory,
-                      host::ThreadTeam& team, const Progress& progress) {
-  return Builder(config, *open_weights(directory), team, progress).build();
+                      host::ThreadTeam& team, const Progress& progress, LoadMode mode) {
+  return Builder(config, *open_weights(directory, mode), team, progress).build();
 }
 
 Weights Weights::synthetic(const ModelConfig& config, std::uint64_t seed, host::ThreadTeam& team,

@@ -10,6 +10,7 @@
 #include "kernels/host/buffer.hpp"
 #include "kernels/host/thread_team.hpp"
 #include "kernels/inference/bf16.hpp"
+#include "kernels/inference/direct_read.hpp"
 #include "kernels/inference/model_config.hpp"
 #include "kernels/inference/weight_format.hpp"
 
@@ -62,7 +63,7 @@ class Weights {
   /// Loads a Hugging Face directory (open_weights). Every tensor is checked against the configuration before
   /// the first is read. Throws UsageError naming tensor, expected and found.
   static Weights load(const ModelConfig& config, const std::filesystem::path& directory,
-                      host::ThreadTeam& team, const Progress& progress = {});
+                      host::ThreadTeam& team, const Progress& progress = {}, LoadMode mode = LoadMode::mapped);
   /// Makes weights of the same layout from a seed (tensor_plan.hpp says with which gains).
   static Weights synthetic(const ModelConfig& config, std::uint64_t seed, host::ThreadTeam& team,
                            const Progress& progress = {});

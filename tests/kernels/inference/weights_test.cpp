@@ -23,6 +23,19 @@ TEST(Weights, ThreadsAndSeeds) {
             Weights::load(config, kFixtures + "qwen2-bias-tied", one).hash());
 }
 
+TEST(Weights, FilesReadPastThePageCacheGiveTheSame) {
+  for (const char* const name : {"qwen2-bias-tied", "mistral-window-sharded"}) {
+    const ModelConfig config = read_model_config(kFixtures + name);
+    host::ThreadTeam team({0});
+    const std::uint64_t mapped = Weights::load(config, kFixtures + name, team).hash();
+    try {
+      EXPECT_EQ(Weights::load(config, kFixtures + name, team, {}, LoadMode::direct).hash(), mapped) << name;
+    } catch (const UsageError& error) {
+      GTEST_SKIP() << error.what();  // a file system without O_DIRECT
+    }
+  }
+}
+
 TEST(Weights, EveryFormatIsTheSameWithAnyNumberOfThreads) {
   host::ThreadTeam one({0}), three({0, 0, 0});
   for (const char* name : {"llama-awq", "mixtral-fp8", "gpt-oss-mxfp4", "gpt-oss", "phi3-window"}) {
