@@ -50,8 +50,7 @@ struct FormatProducts {
   static void launch(const DeviceMatrix& matrix, const ProductSite& site, const Arguments<Output>& arguments,
                      const Launch& launch) {
     launch_product<kFormat, shape_of(kFormat), kExperts>(matrix, site.limits, site.workspace, arguments,
-                                                         site.most_active, site.limits.multiprocessors,
-                                                         launch);
+                                                         site.most_active, Depth{2, 8}, launch);
   }
 
   template <class Output>

@@ -27,6 +27,8 @@ struct ProductArguments {
   const std::int32_t* active = nullptr;  ///< Routing::active, with experts
   const float* pair_weights = nullptr;   ///< Routing::weights, with own_input
   int chosen = 0;
+  int best_parts = 0;                 ///< of an ArgMaxOutput
+  int prefetch_units = 0;             ///< a warp, into the second-level cache while earlier kernels run
   float* partials = nullptr;          ///< [tile of a group, part, 128]
   std::uint32_t* arrivals = nullptr;  ///< [tile of a group], zero between launches
   Output output;
@@ -49,6 +51,13 @@ constexpr std::uint32_t sums_bytes(int warps) {
 __device__ inline int pair_of(const std::int32_t* active, int index, int vector, int chosen) {
   const int slot = __ldcg(active + 1 + kMostVectors * kMostChosen + index * kMostVectors + vector);
   return slot < 0 ? -1 : vector * chosen + slot;
+}
+
+template <WeightFormat kFormat>
+__device__ inline uint4 raised(const uint4& pairs) {
+  if constexpr (!takes_raised_input(kFormat)) return pairs;
+  return {multiply_pair(pairs.x, kRaisedPair), multiply_pair(pairs.y, kRaisedPair),
+          multiply_pair(pairs.z, kRaisedPair), multiply_pair(pairs.w, kRaisedPair)};
 }
 
 /// Copies the vectors' columns of a slice to shared memory, zeros beyond the matrix and for absent vectors of
@@ -80,7 +89,7 @@ __device__ inline void load_vectors(const ProductArguments<Output>& arguments, c
       for (int i = 0; i < kAtOnce; ++i) {
         values[i] = uint4{0, 0, 0, 0};
         if (exists && source[i] != nullptr)
-          values[i] = __ldcg(reinterpret_cast<const uint4*>(source[i] + piece * 8));
+          values[i] = raised<kFormat>(__ldcg(reinterpret_cast<const uint4*>(source[i] + piece * 8)));
       }
 #pragma unroll
       for (int i = 0; i < kAtOnce; ++i) {
@@ -148,9 +157,8 @@ __global__ void __launch_bounds__(kWarps * 32, 2)
   const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
   const Geometry& geometry = arguments.geometry;
 
-  WeightStream<kFormat, kWarps, kStages> stream(
-      geometry, shared_address(shared) + static_cast<std::uint32_t>(warp) * kStages * unit_bytes(kFormat),
-      warp, lane);
+  WeightStream<kFormat, kWarps, kStages> stream(geometry, shared + warp * kStages * unit_bytes(kFormat), warp,
+                                                lane);
   int actives = 1;
   if constexpr (kExperts != Experts::none) {
     await_predecessor();
@@ -160,22 +168,27 @@ __global__ void __launch_bounds__(kWarps * 32, 2)
   const int begin = static_cast<int>(items * blockIdx.x / gridDim.x);
   const int end = static_cast<int>(items * (blockIdx.x + 1) / gridDim.x);
   stream.start(begin, end);
-  if constexpr (kExperts == Experts::none) await_predecessor();
+  if constexpr (kExperts == Experts::none) {
+    stream.prefetch(arguments.prefetch_units);
+    await_predecessor();
+  }
   release_successor();
-  read_norms<kWarps>(arguments.input, arguments.vectors, geometry.columns, norms);
 
-  const std::uint32_t lane_x = shared_address(x) + lane / 4 * arguments.vector_bytes + lane % 4 * 16;
-  const bool has_vector = lane / 4 < arguments.vectors;
+  // Lanes of absent vectors read the first one's; their results go nowhere.
+  const unsigned char* const lane_x =
+      x + (lane / 4 < arguments.vectors ? lane / 4 : 0) * arguments.vector_bytes + lane % 4 * 16;
   RunningBest best;
   int loaded = -1;
-  for (int index = begin; index < end; ++index) {
-    const Item item = item_at(geometry, index);
+  Item item = item_at(geometry, begin);
+  for (int index = begin; index < end; ++index, advance(geometry, item)) {
     const int wanted =
         kExperts == Experts::own_input ? item.active * geometry.slices + item.slice : item.slice;
     if (wanted != loaded) {
       __syncthreads();
       load_vectors<kFormat, kWarps * 32, kExperts>(arguments, item, x);
       __syncthreads();
+      // Needed at the end of a tile, behind its barrier.
+      if (loaded < 0) read_norms<kWarps>(arguments.input, arguments.vectors, geometry.columns, norms);
       loaded = wanted;
     }
     const bool finishes = warp == index % kWarps;
@@ -199,9 +212,9 @@ __global__ void __launch_bounds__(kWarps * 32, 2)
     const int first_unit = item.slice * geometry.slice_units;
 #pragma unroll 1
     for (int unit = range.first; unit < range.end; unit += kWarps) {
-      const std::uint32_t bytes = stream.next();
-      multiply_unit<kFormat>(tile_sums, bytes, lane_x + (unit - first_unit) * unit_columns(kFormat) * 2, 0,
-                             has_vector, lane);
+      const unsigned char* const bytes = stream.next();
+      multiply_unit<kFormat, 1, takes_raised_input(kFormat)>(
+          tile_sums, bytes, lane_x + (unit - first_unit) * unit_columns(kFormat) * 2, 0, lane);
     }
     float* const buffer = sums + index % 2 * kWarps * 128;
     float2* const mine = reinterpret_cast<float2*>(buffer + warp * 128 + lane / 4 * 8 + lane % 4 * 2);
@@ -220,7 +233,7 @@ __global__ void __launch_bounds__(kWarps * 32, 2)
     for (int j = 0; j < 4; ++j) {
       if (!place.valid[j]) values[j] = 0;
       if (kFormat == WeightFormat::fp8_e4m3 && place.valid[j])
-        values[j] *= __ldg(arguments.row_scales + expert_rows + place.row[j]);
+        values[j] *= kRaisedFp8 * __ldg(arguments.row_scales + expert_rows + place.row[j]);
       if (place.valid[j]) values[j] *= norms[place.vector];
     }
     if constexpr (kExperts == Experts::own_input) {
@@ -249,8 +262,13 @@ __global__ void __launch_bounds__(kWarps * 32, 2)
     __syncthreads();
     if (warp == 0 && lane < arguments.vectors) {
       for (int w = 1; w < kWarps; ++w) best.offer(best_values[w * 8 + lane], best_rows[w * 8 + lane]);
-      arguments.output.best[blockIdx.x * arguments.vectors + lane] = best.value;
-      arguments.output.row[blockIdx.x * arguments.vectors + lane] = best.row;
+      // There may be fewer blocks than parts: the rest hold nothing.
+      for (int part = static_cast<int>(blockIdx.x); part < arguments.best_parts;
+           part += static_cast<int>(gridDim.x)) {
+        arguments.output.best[part * arguments.vectors + lane] = best.value;
+        arguments.output.row[part * arguments.vectors + lane] = best.row;
+        best = RunningBest{};
+      }
     }
   }
 }

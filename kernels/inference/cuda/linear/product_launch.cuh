@@ -2,6 +2,7 @@
 // From a call to a launch of the product kernel: how the columns are sliced, and how much shared memory that
 // takes.
 
+#include <algorithm>
 #include <string>
 
 #include "base/error.hpp"
@@ -14,24 +15,33 @@ namespace sparkmpi::kernels::inference::gpu {
 struct Shape {
   int warps, stages;
 };
+/// Blocks of a multiprocessor at most.
+inline constexpr int kMostBlocks = 2;
+/// Blocks a multiprocessor, where shared memory has room for them, and units a warp that are brought into the
+/// second-level cache while earlier kernels run.
+struct Depth {
+  int blocks, prefetch_units;
+};
 
 struct Slicing {
   int slices = 0, units = 0;  ///< 0 slices: does not fit
   std::uint32_t vector_bytes = 0, shared_bytes = 0;
 };
+/// Bytes of shared memory that a block has statically, at most, and that the system takes a block.
+inline constexpr std::size_t kStaticShared = 128, kReservedShared = 1024;
+
 /// The fewest slices whose vectors fit into shared memory beside the ring.
 inline Slicing slice_columns(WeightFormat format, Shape shape, int units, int vectors,
                              const DeviceLimits& limits) {
-  constexpr std::size_t kStatic = 64;  // bytes of static shared memory, at most
   const std::size_t fixed = static_cast<std::size_t>(shape.warps) * shape.stages * unit_bytes(format) +
-                            sums_bytes(shape.warps) + kStatic;
+                            sums_bytes(shape.warps) + kStaticShared;
   for (int slices = 1; slices <= units; ++slices) {
     const int slice_units = (units + slices - 1) / slices;
     const std::uint32_t bytes = vector_bytes(format, slice_units);
     const std::size_t all = fixed + static_cast<std::size_t>(vectors) * bytes;
     if (all > limits.shared_of_block) continue;
     return {(units + slice_units - 1) / slice_units, slice_units, bytes,
-            static_cast<std::uint32_t>(all - kStatic)};
+            static_cast<std::uint32_t>(all - kStaticShared)};
   }
   return {};
 }
@@ -50,7 +60,7 @@ inline void fill(Geometry& geometry, const DeviceMatrix& matrix) {
 
 template <WeightFormat kFormat, Shape kShape, Experts kExperts, class Output>
 void launch_product(const DeviceMatrix& matrix, const DeviceLimits& limits, const Workspace& workspace,
-                    ProductArguments<Output> arguments, int most_active, int blocks, const Launch& launch) {
+                    ProductArguments<Output> arguments, int most_active, Depth depth, const Launch& launch) {
   const int units = units_of(kFormat, matrix.columns);
   const Slicing slicing = slice_columns(kFormat, kShape, units, arguments.vectors, limits);
   const int tiles = tile_count(matrix);
@@ -67,6 +77,7 @@ void launch_product(const DeviceMatrix& matrix, const DeviceLimits& limits, cons
   geometry.slice_units = slicing.units;
   arguments.row_scales = matrix.scales;
   arguments.vector_bytes = slicing.vector_bytes;
+  arguments.prefetch_units = depth.prefetch_units;
   arguments.partials = workspace.partials;
   arguments.arrivals = workspace.arrivals;
 
@@ -79,8 +90,11 @@ void launch_product(const DeviceMatrix& matrix, const DeviceLimits& limits, cons
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
                              cudaSharedmemCarveoutMaxShared),
         "cudaFuncSetAttribute");
-  gpu::launch(kernel, dim3(static_cast<unsigned>(blocks)), dim3(kShape.warps * 32), slicing.shared_bytes,
-              launch.stream, launch.programmatic && limits.overlap, "product", arguments);
+  const auto room = static_cast<int>(limits.shared_of_multiprocessor /
+                                     (slicing.shared_bytes + kStaticShared + kReservedShared));
+  const auto blocks = static_cast<unsigned>(limits.multiprocessors * std::clamp(room, 1, depth.blocks));
+  gpu::launch(kernel, blocks, dim3(kShape.warps * 32), slicing.shared_bytes, launch.stream,
+              launch.programmatic && limits.overlap, "product", arguments);
 }
 
 }  // namespace sparkmpi::kernels::inference::gpu
