@@ -18,9 +18,6 @@ __device__ inline void copy_16(std::uint32_t to, const void* from, bool valid = 
                "r"(valid ? 16 : 0)
                : "memory");
 }
-__device__ inline void prefetch_line(const void* from) {
-  asm volatile("prefetch.global.L2 [%0];" ::"l"(from));
-}
 __device__ inline void commit_copies() {
   asm volatile("cp.async.commit_group;" ::: "memory");
 }
@@ -42,13 +39,15 @@ struct Geometry {
 struct Item {
   int active, slice, tile;  ///< active: index of the expert in the list
 };
-/// The item after `item` in the order of their indices.
-__device__ inline void advance(const Geometry& geometry, Item& item) {
-  if (++item.tile < geometry.tiles) return;
-  item.tile = 0;
-  if (++item.slice < geometry.slices) return;
-  item.slice = 0;
-  ++item.active;
+/// The item `steps` after `item` in the order of their indices.
+__device__ inline void advance(const Geometry& geometry, Item& item, int steps) {
+  item.tile += steps;
+  while (item.tile >= geometry.tiles) {
+    item.tile -= geometry.tiles;
+    if (++item.slice < geometry.slices) continue;
+    item.slice = 0;
+    ++item.active;
+  }
 }
 __device__ inline Item item_at(const Geometry& geometry, int index) {
   const int column_part = index / geometry.tiles;
@@ -66,7 +65,8 @@ __device__ inline UnitRange units_of_warp(const Geometry& geometry, const Item& 
   return {begin + (warp + item.tile) % kWarps, min(begin + geometry.slice_units, geometry.units)};
 }
 
-template <WeightFormat kFormat, int kWarps, int kStages>
+/// @tparam kTeams how many streams share a run of items, each taking every kTeams-th.
+template <WeightFormat kFormat, int kWarps, int kStages, int kTeams = 1>
 class WeightStream {
  public:
   static constexpr int kUnit = unit_bytes(kFormat);
@@ -75,7 +75,7 @@ class WeightStream {
   __device__ WeightStream(const Geometry& geometry, unsigned char* ring, int warp, int lane)
       : geometry_(geometry), ring_(ring), warp_(warp), lane_(lane) {}
 
-  /// Starts with items [first, end), kStages - 1 units ahead.
+  /// Starts with items first, first + kTeams, … below end, kStages - 1 units ahead.
   __device__ void start(int first, int end) {
     set_items(first, end);
 #pragma unroll 1
@@ -107,24 +107,9 @@ class WeightStream {
     return unit;
   }
 
-  /// Brings the next `units` units beyond those asked for into the second-level cache.
-  __device__ void prefetch(int units) {
-    const Item item = item_;
-    const int left = left_, unit = unit_, unit_end = unit_end_, rows_left = rows_left_;
-    const unsigned char* const source = source_;
-#pragma unroll 1
-    for (; units > 0 && find_unit(); --units, unit_ += kWarps) prefetch_unit();
-    item_ = item;
-    left_ = left;
-    unit_ = unit;
-    unit_end_ = unit_end;
-    rows_left_ = rows_left;
-    source_ = source;
-  }
-
-  /// Makes [first, end) the items, without asking for anything yet.
+  /// Makes first, first + kTeams, … below end the items, without asking for anything yet.
   __device__ void set_items(int first, int end) {
-    left_ = end - first;
+    left_ = end > first ? (end - first + kTeams - 1) / kTeams : 0;
     item_ = item_at(geometry_, first);
     if (left_ > 0) open();
   }
@@ -133,7 +118,7 @@ class WeightStream {
   /// Goes on to the next item that has a unit for this warp, if the present one has none left.
   __device__ bool find_unit() {
     while (left_ > 0 && unit_ >= unit_end_) {
-      advance(geometry_, item_);
+      advance(geometry_, item_, kTeams);
       if (--left_ > 0) open();
     }
     return left_ > 0;
@@ -155,22 +140,6 @@ class WeightStream {
       source_ += (static_cast<std::size_t>(row) * geometry_.columns + lane_ % 8 * 8) * 2;
     } else {
       source_ += static_cast<std::size_t>(item.tile) * geometry_.units * kUnit + lane_ * 16;
-    }
-  }
-
-  __device__ void prefetch_unit() const {
-    if constexpr (kFormat == WeightFormat::bf16) {
-      // As copy() does it, the eight lanes of a row's 128 bytes being one line: the first of them asks.
-      const RowSteps steps = row_steps();
-      const unsigned char* const from = source_ + static_cast<std::size_t>(unit_) * 128;
-      if (lane_ % 8 != 0) return;
-#pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        if (j * 4 < rows_left_) prefetch_line(from + (j % 2) * steps.four + (j / 2) * steps.eight);
-      }
-    } else {
-      const unsigned char* const unit = source_ - lane_ * 16 + static_cast<std::size_t>(unit_) * kUnit;
-      if (lane_ * 128 < kUnit) prefetch_line(unit + lane_ * 128);
     }
   }
 
