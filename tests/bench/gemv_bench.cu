@@ -5,7 +5,6 @@
 // layers, without attention.
 //
 //   bench_gemv [GIB]        memory for weights, default 16
-//   bench_gemv [GIB] shapes also every launch shape that is compiled in here, for choosing shape_of()
 
 #include <algorithm>
 #include <cstdio>
@@ -16,7 +15,6 @@
 
 #include "kernels/inference/cuda/launch.cuh"
 #include "kernels/inference/cuda/linear/experts.hpp"
-#include "kernels/inference/cuda/linear/product_launch.cuh"
 #include "kernels/inference/cuda/linear/products.hpp"
 
 namespace {
@@ -209,67 +207,6 @@ void single_products(Pool& pool, const Buffers& buffers, const Products& product
   }
 }
 
-template <WeightFormat kFormat, Shape kShape>
-void one_shape(Pool& pool, const Buffers& buffers, const DeviceLimits& limits, const Workspace& workspace,
-               double read) {
-  for (const int blocks_each : {1, 2}) {
-    for (const Product& product : kProducts) {
-      if (product.format != kFormat) continue;
-      const auto matrices = rotating(pool, product);
-      for (const int vectors : {1, 8}) {
-        ProductArguments<StoreOutput> arguments;
-        arguments.input = plain_input(buffers, product.columns);
-        arguments.vectors = vectors;
-        arguments.output = {buffers.y, product.rows, nullptr};
-        const double seconds = median_seconds([&](cudaStream_t stream) {
-          for (const DeviceMatrix& matrix : matrices)
-            launch_product<kFormat, kShape, Experts::none>(matrix, limits, workspace, arguments, 1,
-                                                           limits.multiprocessors * blocks_each,
-                                                           {stream, true});
-        });
-        char name[80];
-        std::snprintf(name, sizeof name, "%dx%d x%d %s", kShape.warps, kShape.stages, blocks_each,
-                      product.name.data());
-        const auto count = static_cast<double>(matrices.size());
-        print(name, vectors, static_cast<double>(data_bytes(matrices[0]) + scale_bytes(matrices[0])),
-              seconds / count, read);
-      }
-    }
-  }
-}
-
-void all_shapes(Pool& pool, const Buffers& buffers, double read) {
-  int device = 0, multiprocessors = 0, shared = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice");
-  check(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device),
-        "cudaDeviceGetAttribute");
-  check(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
-        "cudaDeviceGetAttribute");
-  const DeviceLimits limits{multiprocessors, static_cast<std::size_t>(shared), true};
-  Workspace workspace;
-  check(cudaMalloc(&workspace.partials, Workspace::kPartials * 128 * sizeof(float)), "cudaMalloc");
-  check(cudaMalloc(&workspace.arrivals, Workspace::kArrivals * sizeof(std::uint32_t)), "cudaMalloc");
-  check(cudaMemset(workspace.arrivals, 0, Workspace::kArrivals * sizeof(std::uint32_t)), "cudaMemset");
-  one_shape<WeightFormat::bf16, Shape{8, 3}>(pool, buffers, limits, workspace, read);
-  one_shape<WeightFormat::bf16, Shape{8, 4}>(pool, buffers, limits, workspace, read);
-  one_shape<WeightFormat::bf16, Shape{8, 5}>(pool, buffers, limits, workspace, read);
-  one_shape<WeightFormat::bf16, Shape{16, 3}>(pool, buffers, limits, workspace, read);
-  one_shape<WeightFormat::bf16, Shape{4, 8}>(pool, buffers, limits, workspace, read);
-  one_shape<WeightFormat::fp8_e4m3, Shape{8, 6}>(pool, buffers, limits, workspace, read);
-  one_shape<WeightFormat::fp8_e4m3, Shape{8, 8}>(pool, buffers, limits, workspace, read);
-  one_shape<WeightFormat::fp8_e4m3, Shape{16, 4}>(pool, buffers, limits, workspace, read);
-  one_shape<WeightFormat::int4_awq, Shape{8, 6}>(pool, buffers, limits, workspace, read);
-  one_shape<WeightFormat::int4_awq, Shape{8, 8}>(pool, buffers, limits, workspace, read);
-  one_shape<WeightFormat::int4_awq, Shape{16, 3}>(pool, buffers, limits, workspace, read);
-  one_shape<WeightFormat::int4_awq, Shape{16, 4}>(pool, buffers, limits, workspace, read);
-  one_shape<WeightFormat::mxfp4, Shape{8, 8}>(pool, buffers, limits, workspace, read);
-  one_shape<WeightFormat::mxfp4, Shape{8, 14}>(pool, buffers, limits, workspace, read);
-  one_shape<WeightFormat::mxfp4, Shape{16, 4}>(pool, buffers, limits, workspace, read);
-  one_shape<WeightFormat::mxfp4, Shape{16, 7}>(pool, buffers, limits, workspace, read);
-  check(cudaFree(workspace.partials), "cudaFree");
-  check(cudaFree(workspace.arrivals), "cudaFree");
-}
-
 /// A model's layers without attention: `experts` 0 is a dense one.
 struct Model {
   std::string_view name;
@@ -387,5 +324,4 @@ int main(int count, char** words) {
     }
   }
   single_products(pool, buffers, products, read);
-  if (count > 2 && std::string_view(words[2]) == "shapes") all_shapes(pool, buffers, read);
 }

@@ -7,19 +7,32 @@
 
 namespace sparkmpi::kernels::inference::gpu {
 
-/// Warps and stages by measurement (tests/bench/gemv_bench.cu).
-constexpr Shape shape_of(WeightFormat format) {
+/// Shapes by measurement (tests/bench/gemv_bench.cu): of blocks that share a multiprocessor with another, and
+/// of those that have it to themselves because their vectors need the shared memory.
+constexpr Shape shared_shape(WeightFormat format) {
   switch (format) {
     case WeightFormat::bf16:
-      return {8, 4};
-    case WeightFormat::fp8_e4m3:
-      return {8, 6};
     case WeightFormat::int4_awq:
-      return {16, 4};
+      return {1, 8, 4};
+    case WeightFormat::fp8_e4m3:
+      return {1, 8, 8};
     case WeightFormat::mxfp4:
-      return {16, 6};
+      return {1, 8, 12};
   }
-  return {8, 4};
+  return {1, 8, 4};
+}
+constexpr Shape alone_shape(WeightFormat format) {
+  switch (format) {
+    case WeightFormat::bf16:
+      return {2, 8, 3};
+    case WeightFormat::fp8_e4m3:
+      return {2, 8, 5};
+    case WeightFormat::int4_awq:
+      return {2, 8, 4};
+    case WeightFormat::mxfp4:
+      return {2, 8, 8};
+  }
+  return {2, 8, 3};
 }
 
 struct ProductSite {
@@ -49,9 +62,14 @@ struct FormatProducts {
   template <Experts kExperts, class Output>
   static void launch(const DeviceMatrix& matrix, const ProductSite& site, const Arguments<Output>& arguments,
                      const Launch& launch) {
-    launch_product<kFormat, shape_of(kFormat), kExperts>(matrix, site.limits, site.workspace, arguments,
-                                                         site.most_active, site.limits.multiprocessors,
-                                                         launch);
+    constexpr Shape kShared = shared_shape(kFormat), kAlone = alone_shape(kFormat);
+    if (fits_several(kFormat, kShared, units_of(kFormat, matrix.columns), arguments.vectors, site.limits)) {
+      launch_product<kFormat, kShared, kExperts>(matrix, site.limits, site.workspace, arguments,
+                                                 site.most_active, kMostBlocks, launch);
+    } else {
+      launch_product<kFormat, kAlone, kExperts>(matrix, site.limits, site.workspace, arguments,
+                                                site.most_active, 1, launch);
+    }
   }
 
   template <class Output>

@@ -95,17 +95,16 @@ __global__ void __launch_bounds__(kGroupWarps * 32)
   Geometry geometry = arguments.geometry;
   geometry.data += static_cast<std::size_t>(expert) * geometry.expert_bytes;
   const int tile = static_cast<int>(blockIdx.x) * kGroupWarps + warp;
-  const std::uint32_t base = shared_address(shared);
-  const std::uint32_t vectors = base + kGroupStages * kGroupWarps * unit_bytes(kFormat);
-  WeightStream<kFormat, 1, kGroupStages> stream(
-      geometry, base + static_cast<std::uint32_t>(warp) * kGroupStages * unit_bytes(kFormat), 0, lane);
+  unsigned char* const vectors = shared + kGroupStages * kGroupWarps * unit_bytes(kFormat);
+  WeightStream<kFormat, 1, kGroupStages> stream(geometry, shared + warp * kGroupStages * unit_bytes(kFormat),
+                                                0, lane);
   stream.set_items(tile, min(tile + 1, geometry.tiles));
 
   constexpr int kPieces = unit_columns(kFormat) / 8;
-  constexpr std::uint32_t kVector = group_vector_bytes<kFormat>();
+  constexpr int kVector = group_vector_bytes<kFormat>();
   const auto request = [&](int unit) {
     if (unit < geometry.units) {
-      const std::uint32_t stage = vectors + unit % kGroupStages * kGroupPairs * kVector;
+      const std::uint32_t stage = shared_address(vectors + unit % kGroupStages * kGroupPairs * kVector);
       for (int i = thread; i < kGroupPairs * kPieces; i += kGroupWarps * 32) {
         const int n = i / kPieces, column = unit * unit_columns(kFormat) + i % kPieces * 8;
         const bool exists = n < count && column < geometry.columns;
@@ -126,10 +125,11 @@ __global__ void __launch_bounds__(kGroupWarps * 32)
     wait_copies<kGroupStages - 2>();
     __syncthreads();
     request(unit + kGroupStages - 1);
-    const std::uint32_t bytes = stream.take();
-    const std::uint32_t x =
+    const unsigned char* const bytes = stream.take();
+    const unsigned char* const x =
         vectors + unit % kGroupStages * kGroupPairs * kVector + lane / 4 * kVector + lane % 4 * 16;
-    if (tile < geometry.tiles) multiply_unit<kFormat>(sums, bytes, x, 8 * kVector, true, lane);
+    if (tile < geometry.tiles)
+      multiply_unit<kFormat, kVectorGroups, false>(sums, bytes, x, 8 * kVector, lane);
   }
   if (tile >= geometry.tiles) return;
 

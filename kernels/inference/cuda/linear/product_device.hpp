@@ -8,8 +8,9 @@ namespace sparkmpi::kernels::inference::gpu {
 
 struct DeviceLimits {
   int multiprocessors = 0;
-  std::size_t shared_of_block = 0;  ///< bytes of shared memory that a block may opt into
-  bool overlap = false;             ///< has programmatic dependent launch
+  std::size_t shared_of_multiprocessor = 0;  ///< bytes of shared memory
+  std::size_t shared_of_block = 0;           ///< bytes that a block may opt into
+  bool overlap = false;                      ///< has programmatic dependent launch
 };
 
 /// The sums of parts that different blocks have computed.

@@ -27,6 +27,7 @@ struct ProductArguments {
   const std::int32_t* active = nullptr;  ///< Routing::active, with experts
   const float* pair_weights = nullptr;   ///< Routing::weights, with own_input
   int chosen = 0;
+  int best_parts = 0;                 ///< of an ArgMaxOutput
   float* partials = nullptr;          ///< [tile of a group, part, 128]
   std::uint32_t* arrivals = nullptr;  ///< [tile of a group], zero between launches
   Output output;
@@ -37,18 +38,41 @@ struct ProductArguments {
 constexpr std::uint32_t vector_bytes(WeightFormat format, int slice_units) {
   return static_cast<std::uint32_t>(slice_units * unit_columns(format) * 2 + 64);
 }
-template <WeightFormat kFormat, int kWarps, int kStages>
-constexpr std::uint32_t ring_bytes() {
-  return kWarps * kStages * unit_bytes(kFormat);
+/// A block's teams, each with tiles of its own, so that one's tile end does not stop the other's reading; a
+/// team's warps; units in a warp's ring.
+struct Shape {
+  int teams, warps, stages;
+  constexpr int all_warps() const { return teams * warps; }
+  constexpr int threads() const { return 32 * all_warps(); }
+};
+constexpr std::uint32_t ring_bytes(WeightFormat format, Shape shape) {
+  return static_cast<std::uint32_t>(shape.all_warps() * shape.stages * unit_bytes(format));
 }
-constexpr std::uint32_t sums_bytes(int warps) {
-  return 2U * static_cast<std::uint32_t>(warps) * 128 * sizeof(float);
+constexpr std::uint32_t sums_bytes(Shape shape) {
+  return 2U * static_cast<std::uint32_t>(shape.all_warps()) * 128 * sizeof(float);
+}
+
+/// The barrier of one team; 0 is the whole block's.
+template <int kTeams, int kWarps>
+__device__ inline void join_team(int team) {
+  if constexpr (kTeams == 1) {
+    __syncthreads();
+  } else {
+    asm volatile("bar.sync %0, %1;" ::"r"(team + 1), "n"(kWarps * 32) : "memory");
+  }
 }
 
 /// The pair of a vector in an active expert, or -1.
 __device__ inline int pair_of(const std::int32_t* active, int index, int vector, int chosen) {
   const int slot = __ldcg(active + 1 + kMostVectors * kMostChosen + index * kMostVectors + vector);
   return slot < 0 ? -1 : vector * chosen + slot;
+}
+
+template <WeightFormat kFormat>
+__device__ inline uint4 raised(const uint4& pairs) {
+  if constexpr (!takes_raised_input(kFormat)) return pairs;
+  return {multiply_pair(pairs.x, kRaisedPair), multiply_pair(pairs.y, kRaisedPair),
+          multiply_pair(pairs.z, kRaisedPair), multiply_pair(pairs.w, kRaisedPair)};
 }
 
 /// Copies the vectors' columns of a slice to shared memory, zeros beyond the matrix and for absent vectors of
@@ -80,7 +104,7 @@ __device__ inline void load_vectors(const ProductArguments<Output>& arguments, c
       for (int i = 0; i < kAtOnce; ++i) {
         values[i] = uint4{0, 0, 0, 0};
         if (exists && source[i] != nullptr)
-          values[i] = __ldcg(reinterpret_cast<const uint4*>(source[i] + piece * 8));
+          values[i] = raised<kFormat>(__ldcg(reinterpret_cast<const uint4*>(source[i] + piece * 8)));
       }
 #pragma unroll
       for (int i = 0; i < kAtOnce; ++i) {
@@ -91,11 +115,11 @@ __device__ inline void load_vectors(const ProductArguments<Output>& arguments, c
   }
 }
 
-/// 1/√(mean + ε) of each vector from its partial sums.
+/// 1/√(mean + ε) of each vector from its partial sums, by a team's warps.
 template <int kWarps>
-__device__ inline void read_norms(const VectorInput& input, int vectors, int columns, float* norms) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  for (int v = static_cast<int>(threadIdx.x) / 32; v < vectors; v += kWarps) {
+__device__ inline void read_norms(const VectorInput& input, int vectors, int columns, int warp, int lane,
+                                  float* norms) {
+  for (int v = warp; v < vectors; v += kWarps) {
     float sum = 0;
     if (input.squares != nullptr) {
       for (int i = lane; i < input.square_count; i += 32)
@@ -138,19 +162,22 @@ __device__ inline bool join_parts(const ProductArguments<Output>& arguments, int
   return true;
 }
 
-template <WeightFormat kFormat, int kWarps, int kStages, Experts kExperts, class Output>
-__global__ void __launch_bounds__(kWarps * 32, 2)
+// The shape in single numbers: nvcc 13.0 writes a host stub that does not compile for a kernel of a
+// class-type one.
+template <WeightFormat kFormat, int kTeams, int kWarps, int kStages, Experts kExperts, class Output>
+__global__ void __launch_bounds__(kTeams* kWarps * 32, 3 - kTeams)
     product_kernel(const __grid_constant__ ProductArguments<Output> arguments) {
+  constexpr Shape kShape{kTeams, kWarps, kStages};
   extern __shared__ __align__(128) unsigned char shared[];
-  __shared__ float norms[kMostVectors];
-  float* const sums = reinterpret_cast<float*>(shared + ring_bytes<kFormat, kWarps, kStages>());
-  unsigned char* const x = reinterpret_cast<unsigned char*>(sums) + sums_bytes(kWarps);
-  const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
+  __shared__ float norms[kTeams][kMostVectors];
+  float* const sums = reinterpret_cast<float*>(shared + ring_bytes(kFormat, kShape));
+  unsigned char* const x = reinterpret_cast<unsigned char*>(sums) + sums_bytes(kShape);
+  const int lane = static_cast<int>(threadIdx.x) % 32, block_warp = static_cast<int>(threadIdx.x) / 32;
+  const int team = block_warp / kWarps, warp = block_warp % kWarps;
   const Geometry& geometry = arguments.geometry;
 
-  WeightStream<kFormat, kWarps, kStages> stream(
-      geometry, shared_address(shared) + static_cast<std::uint32_t>(warp) * kStages * unit_bytes(kFormat),
-      warp, lane);
+  WeightStream<kFormat, kWarps, kStages, kTeams> stream(
+      geometry, shared + block_warp * kStages * unit_bytes(kFormat), warp, lane);
   int actives = 1;
   if constexpr (kExperts != Experts::none) {
     await_predecessor();
@@ -159,98 +186,114 @@ __global__ void __launch_bounds__(kWarps * 32, 2)
   const long long items = static_cast<long long>(actives) * geometry.slices * geometry.tiles;
   const int begin = static_cast<int>(items * blockIdx.x / gridDim.x);
   const int end = static_cast<int>(items * (blockIdx.x + 1) / gridDim.x);
-  stream.start(begin, end);
+  stream.start(begin + team, end);
   if constexpr (kExperts == Experts::none) await_predecessor();
   release_successor();
-  read_norms<kWarps>(arguments.input, arguments.vectors, geometry.columns, norms);
 
-  const std::uint32_t lane_x = shared_address(x) + lane / 4 * arguments.vector_bytes + lane % 4 * 16;
-  const bool has_vector = lane / 4 < arguments.vectors;
+  // Lanes of absent vectors read the first one's; their results go nowhere.
+  const unsigned char* const lane_x =
+      x + (lane / 4 < arguments.vectors ? lane / 4 : 0) * arguments.vector_bytes + lane % 4 * 16;
   RunningBest best;
   int loaded = -1;
-  for (int index = begin; index < end; ++index) {
-    const Item item = item_at(geometry, index);
+  int index = begin + team;
+  Item item = item_at(geometry, index);
+  // A run of items with the same columns (and expert) after the other: the whole block changes its vectors at
+  // once.
+  for (int run = begin, run_end; run < end; run = run_end) {
+    run_end = min(end, (run / geometry.tiles + 1) * geometry.tiles);
+    const Item first = item_at(geometry, run);
     const int wanted =
-        kExperts == Experts::own_input ? item.active * geometry.slices + item.slice : item.slice;
+        kExperts == Experts::own_input ? first.active * geometry.slices + first.slice : first.slice;
     if (wanted != loaded) {
       __syncthreads();
-      load_vectors<kFormat, kWarps * 32, kExperts>(arguments, item, x);
+      load_vectors<kFormat, kShape.threads(), kExperts>(arguments, first, x);
       __syncthreads();
+      // Needed at the end of a tile, behind its barrier.
+      if (loaded < 0)
+        read_norms<kWarps>(arguments.input, arguments.vectors, geometry.columns, warp, lane, norms[team]);
       loaded = wanted;
     }
-    const bool finishes = warp == index % kWarps;
-    TilePlace place;
-    TileOperands operands;
-    int expert_rows = 0;
-    if (finishes) {
-      place = tile_place(geometry.order, geometry.rows, item.tile, arguments.vectors, lane);
-      place.pair = place.vector;
-      if constexpr (kExperts != Experts::none) {
-        expert_rows = __ldcg(geometry.experts + item.active) * geometry.rows;
-        place.pair = place.vector < arguments.vectors
-                         ? pair_of(arguments.active, item.active, place.vector, arguments.chosen)
-                         : -1;
+    for (; index < run_end; index += kTeams, advance(geometry, item, kTeams)) {
+      const bool finishes = warp == index / kTeams % kWarps;
+      TilePlace place;
+      TileOperands operands;
+      int expert_rows = 0;
+      if (finishes) {
+        place = tile_place(geometry.order, geometry.rows, item.tile, arguments.vectors, lane);
+        place.pair = place.vector;
+        if constexpr (kExperts != Experts::none) {
+          expert_rows = __ldcg(geometry.experts + item.active) * geometry.rows;
+          place.pair = place.vector < arguments.vectors
+                           ? pair_of(arguments.active, item.active, place.vector, arguments.chosen)
+                           : -1;
+        }
+        operands = read_operands(arguments.output, place, expert_rows);
       }
-      operands = read_operands(arguments.output, place, expert_rows);
-    }
 
-    float tile_sums[1][4] = {};
-    const UnitRange range = units_of_warp<kWarps>(geometry, item, warp);
-    const int first_unit = item.slice * geometry.slice_units;
+      float tile_sums[1][4] = {};
+      const UnitRange range = units_of_warp<kWarps>(geometry, item, warp);
+      const int first_unit = item.slice * geometry.slice_units;
 #pragma unroll 1
-    for (int unit = range.first; unit < range.end; unit += kWarps) {
-      const std::uint32_t bytes = stream.next();
-      multiply_unit<kFormat>(tile_sums, bytes, lane_x + (unit - first_unit) * unit_columns(kFormat) * 2, 0,
-                             has_vector, lane);
-    }
-    float* const buffer = sums + index % 2 * kWarps * 128;
-    float2* const mine = reinterpret_cast<float2*>(buffer + warp * 128 + lane / 4 * 8 + lane % 4 * 2);
-    mine[0] = {tile_sums[0][0], tile_sums[0][1]};
-    mine[32] = {tile_sums[0][2], tile_sums[0][3]};
-    __syncthreads();
-    if (!finishes) continue;
+      for (int unit = range.first; unit < range.end; unit += kWarps) {
+        const unsigned char* const bytes = stream.next();
+        multiply_unit<kFormat, 1, takes_raised_input(kFormat)>(
+            tile_sums, bytes, lane_x + (unit - first_unit) * unit_columns(kFormat) * 2, 0, lane);
+      }
+      float* const buffer = sums + (team * 2 + index / kTeams % 2) * kWarps * 128;
+      float2* const mine = reinterpret_cast<float2*>(buffer + warp * 128 + lane / 4 * 8 + lane % 4 * 2);
+      mine[0] = {tile_sums[0][0], tile_sums[0][1]};
+      mine[32] = {tile_sums[0][2], tile_sums[0][3]};
+      join_team<kTeams, kWarps>(team);
+      if (!finishes) continue;
 
-    float values[4] = {};
+      float values[4] = {};
 #pragma unroll
-    for (int w = 0; w < kWarps; ++w) {
+      for (int w = 0; w < kWarps; ++w) {
 #pragma unroll
-      for (int j = 0; j < 4; ++j) values[j] += buffer[w * 128 + lane + 32 * j];
-    }
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      if (!place.valid[j]) values[j] = 0;
-      if (kFormat == WeightFormat::fp8_e4m3 && place.valid[j])
-        values[j] *= __ldg(arguments.row_scales + expert_rows + place.row[j]);
-      if (place.valid[j]) values[j] *= norms[place.vector];
-    }
-    if constexpr (kExperts == Experts::own_input) {
-      const float weight = place.pair < 0 ? 0.0F : __ldcg(arguments.pair_weights + place.pair);
+        for (int j = 0; j < 4; ++j) values[j] += buffer[w * 128 + lane + 32 * j];
+      }
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
-        values[j] = weight == 0 ? 0.0F : weight * (values[j] + (item.slice == 0 ? operands.bias[j] : 0.0F));
-        operands.bias[j] = 0;
+        if (!place.valid[j]) values[j] = 0;
+        if (kFormat == WeightFormat::fp8_e4m3 && place.valid[j])
+          values[j] *= kRaisedFp8 * __ldg(arguments.row_scales + expert_rows + place.row[j]);
+        if (place.valid[j]) values[j] *= norms[team][place.vector];
       }
+      if constexpr (kExperts == Experts::own_input) {
+        const float weight = place.pair < 0 ? 0.0F : __ldcg(arguments.pair_weights + place.pair);
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+          values[j] = weight == 0 ? 0.0F : weight * (values[j] + (item.slice == 0 ? operands.bias[j] : 0.0F));
+          operands.bias[j] = 0;
+        }
+      }
+      const int parts = kExperts == Experts::own_input ? actives * geometry.slices : geometry.slices;
+      const int group_tile = (kExperts == Experts::one_input ? item.active * geometry.tiles : 0) + item.tile;
+      if (parts > 1 && !join_parts(arguments, group_tile, wanted, parts, lane, values)) continue;
+      finish(arguments.output, place, values, operands, best);
     }
-    const int parts = kExperts == Experts::own_input ? actives * geometry.slices : geometry.slices;
-    const int group_tile = (kExperts == Experts::one_input ? item.active * geometry.tiles : 0) + item.tile;
-    if (parts > 1 && !join_parts(arguments, group_tile, wanted, parts, lane, values)) continue;
-    finish(arguments.output, place, values, operands, best);
   }
 
   if constexpr (std::is_same_v<Output, ArgMaxOutput>) {
     __syncthreads();
     best.join_lanes();
     float* const best_values = sums;
-    auto* const best_rows = reinterpret_cast<std::int32_t*>(sums + kWarps * 8);
+    auto* const best_rows = reinterpret_cast<std::int32_t*>(sums + kShape.all_warps() * 8);
     if (lane < 8) {
-      best_values[warp * 8 + lane] = best.value;
-      best_rows[warp * 8 + lane] = best.row;
+      best_values[block_warp * 8 + lane] = best.value;
+      best_rows[block_warp * 8 + lane] = best.row;
     }
     __syncthreads();
-    if (warp == 0 && lane < arguments.vectors) {
-      for (int w = 1; w < kWarps; ++w) best.offer(best_values[w * 8 + lane], best_rows[w * 8 + lane]);
-      arguments.output.best[blockIdx.x * arguments.vectors + lane] = best.value;
-      arguments.output.row[blockIdx.x * arguments.vectors + lane] = best.row;
+    if (block_warp == 0 && lane < arguments.vectors) {
+      for (int w = 1; w < kShape.all_warps(); ++w)
+        best.offer(best_values[w * 8 + lane], best_rows[w * 8 + lane]);
+      // There may be fewer blocks than parts: the rest hold nothing.
+      for (int part = static_cast<int>(blockIdx.x); part < arguments.best_parts;
+           part += static_cast<int>(gridDim.x)) {
+        arguments.output.best[part * arguments.vectors + lane] = best.value;
+        arguments.output.row[part * arguments.vectors + lane] = best.row;
+        best = RunningBest{};
+      }
     }
   }
 }

@@ -44,6 +44,11 @@ __global__ void __launch_bounds__(kThreads)
   if (i < elements && i % kTileRows == 0) squares[v * square_count(elements) + i / kTileRows] = sum;
 }
 
+/// Blocks of a product at most.
+int most_parts(const DeviceLimits& limits) {
+  return kMostBlocks * limits.multiprocessors;
+}
+
 void check_call(const DeviceMatrix& matrix, const VectorInput& input, int vectors) {
   check_shape(matrix);
   if (vectors < 1 || vectors > kMostVectors)
@@ -62,6 +67,7 @@ void multiply_as(const DeviceLimits& limits, const Workspace& workspace, const D
   arguments.input = input;
   arguments.vectors = vectors;
   arguments.output = output;
+  arguments.best_parts = most_parts(limits);
   const ProductSite site{limits, workspace};
   switch (matrix.format) {
     case WeightFormat::bf16:
@@ -87,6 +93,8 @@ Products::Products() {
   int device = 0;
   check(cudaGetDevice(&device), "cudaGetDevice");
   limits_.multiprocessors = attribute(device, cudaDevAttrMultiProcessorCount);
+  limits_.shared_of_multiprocessor =
+      static_cast<std::size_t>(attribute(device, cudaDevAttrMaxSharedMemoryPerMultiprocessor));
   limits_.shared_of_block =
       static_cast<std::size_t>(attribute(device, cudaDevAttrMaxSharedMemoryPerBlockOptin));
   limits_.overlap = attribute(device, cudaDevAttrComputeCapabilityMajor) >= 9;
@@ -123,7 +131,7 @@ void Products::multiply(const DeviceMatrix& matrix, const VectorInput& input, in
 }
 
 int Products::arg_max_parts() const {
-  return limits_.multiprocessors;
+  return most_parts(limits_);
 }
 
 void Products::arg_max(const ArgMaxOutput& parts, int vectors, std::int32_t* next, const Launch& how) const {

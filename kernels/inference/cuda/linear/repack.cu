@@ -123,7 +123,7 @@ __global__ void __launch_bounds__(kThreads)
     if (matrix.format == WeightFormat::fp8_e4m3) {
       const uint2 codes = *reinterpret_cast<const uint2*>(
           unit + code_place(matrix.format, place.within, column % in_unit + 2).byte);
-      result = scaled(unpack_e4m3(codes.x, codes.y), matrix.scales[row]);
+      result = scaled(unpack_e4m3<false>(codes.x, codes.y), matrix.scales[row]);
     } else {
       const std::uint32_t codes = *reinterpret_cast<const std::uint32_t*>(
           unit + code_place(matrix.format, place.within, column % in_unit).byte);
@@ -134,7 +134,7 @@ __global__ void __launch_bounds__(kThreads)
         result = scaled(unpack_int4(codes, zero), __half2float(scale));
       } else {
         const std::uint32_t scale = unit[scale_place(matrix.format, place.within, column % in_unit / 32)];
-        result = scaled(unpack_e2m1(codes), e8m0(scale));
+        result = scaled(unpack_e2m1<false>(codes), e8m0<false>(scale, 0));
       }
     }
     reinterpret_cast<uint4*>(out)[i] = result;

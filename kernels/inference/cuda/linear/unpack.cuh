@@ -26,14 +26,19 @@ __device__ inline std::uint32_t subtract_pair(std::uint32_t a, std::uint32_t b) 
 }
 
 /// E4M3 in the upper byte of a half word: its exponent and mantissa four bits lower are those of a BF16
-/// number that is 2^-120 of the value, subnormal ones included, so one exact product makes it right.
+/// number that is 2^-120 of the value, subnormal ones included.
+/// @tparam kRaised leave it so; else one exact product makes it right.
+template <bool kRaised>
 __device__ inline std::uint32_t e4m3_pair(std::uint32_t upper_bytes) {
   constexpr std::uint32_t kScale = 0x7b807b80U;  // 2^120
-  return multiply_pair((upper_bytes & 0x80008000U) | ((upper_bytes >> 4) & 0x07f007f0U), kScale);
+  const std::uint32_t pair = (upper_bytes & 0x80008000U) | ((upper_bytes >> 4) & 0x07f007f0U);
+  return kRaised ? pair : multiply_pair(pair, kScale);
 }
 
+template <bool kRaised>
 __device__ inline Pairs unpack_e4m3(std::uint32_t low, std::uint32_t high) {
-  return {{e4m3_pair(low), e4m3_pair(low << 8), e4m3_pair(high), e4m3_pair(high << 8)}};
+  return {{e4m3_pair<kRaised>(low), e4m3_pair<kRaised>(low << 8), e4m3_pair<kRaised>(high),
+           e4m3_pair<kRaised>(high << 8)}};
 }
 
 /// q - z: 0x4300 | q is the BF16 number 128 + q, so the difference of two such is exact.
@@ -47,19 +52,27 @@ __device__ inline Pairs unpack_int4(std::uint32_t word, std::uint32_t zero) {
 }
 
 /// E2M1 with its exponent and mantissa on a BF16's is 2^-126 of the value, as for E4M3.
+template <bool kRaised>
 __device__ inline Pairs unpack_e2m1(std::uint32_t word) {
   constexpr std::uint32_t kScale = 0x7e807e80U;  // 2^126
   Pairs pairs;
 #pragma unroll
   for (int p = 0; p < 4; ++p) {
     const std::uint32_t top = word << (12 - 4 * p);
-    pairs.pair[p] = multiply_pair((top & 0x80008000U) | ((top >> 6) & 0x01c001c0U), kScale);
+    const std::uint32_t pair =
+        (top & 0x80008000U) | ((p < 2 ? word << (6 - 4 * p) : word >> (4 * p - 6)) & 0x01c001c0U);
+    pairs.pair[p] = kRaised ? pair : multiply_pair(pair, kScale);
   }
   return pairs;
 }
 
-/// 2^(code - 127).
-__device__ inline float e8m0(std::uint32_t code) {
+/// 2^(code - 127) of byte `index` of a word.
+/// @tparam kRaised times 2^26: unpack_e2m1's 2^126 over the vectors' 2^100. Codes above 228, scales of 2^102
+/// and more, are beyond it.
+template <bool kRaised>
+__device__ inline float e8m0(std::uint32_t word, int index) {
+  const std::uint32_t code = (word >> (8 * index)) & 0xffU;
+  if (kRaised) return __uint_as_float((code << 23) + (26U << 23));
   return __uint_as_float(code == 0 ? 0x00400000U : code << 23);
 }
 
