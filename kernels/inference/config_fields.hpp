@@ -14,7 +14,7 @@
 
 namespace sparkmpi::kernels::inference {
 
-// Far above any model there is, low enough that products of three of them stay within 64 bits.
+// Far above any model there is.
 inline constexpr std::int64_t kLargestField = 1 << 20;
 inline constexpr std::int64_t kMostPositions = std::int64_t{1} << 40;
 

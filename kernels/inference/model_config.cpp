@@ -1,5 +1,6 @@
 #include "kernels/inference/model_config.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <fstream>
@@ -28,6 +29,9 @@ constexpr std::array<FamilyDefaults, 7> kFamilies = {{
     {Family::mixtral, "mixtral", 1e-5, 1e6, false},
     {Family::gpt_oss, "gpt_oss", 1e-5, 1.5e5, false},
 }};
+
+// Byte counts of any format stay within 64 bits.
+constexpr double kMostParameters = 0x1p60;
 
 const FamilyDefaults& defaults_of(const ConfigFields& fields) {
   const std::string type = fields.text("model_type");
@@ -198,6 +202,9 @@ ModelConfig parse_model_config(std::string_view text, std::string_view where) {
   }
   read_attention(fields, config);
   read_feed_forward(fields, config);
+  const double largest = std::max({config.hidden, config.intermediate, config.heads * config.head_dim});
+  if (4.0 * config.layers * config.experts_or_one() * largest * largest > kMostParameters)
+    throw fields.bad("num_hidden_layers", "and the other sizes make a model beyond all bounds");
   read_rope(fields, defaults.rope_theta, config);
   read_window(fields, config);
   set_weight_format(config, read_quantization(fields));
