@@ -22,8 +22,9 @@ using Team = std::function<void(const std::function<void(int, int)>&)>;
 struct WeightOrigin {
   const std::vector<PlannedTensor>& plan;  ///< tensor_plan(config)
   const WeightSource& source;
-  std::optional<std::uint64_t> seed;  ///< given: matrices are made on the device, with the bits that `source` has
-  const Team& team;                   ///< reads the source's rows
+  std::optional<std::uint64_t>
+      seed;          ///< given: matrices are made on the device, with the bits that `source` has
+  const Team& team;  ///< reads the source's rows
   const std::function<void(double)>& progress;  ///< part of the bytes that is there, 0 to 1; may be empty
 };
 
@@ -35,7 +36,8 @@ class DeviceWeights {
   virtual int ordinal() const = 0;
   /// Device memory held.
   virtual std::uint64_t bytes() const = 0;
-  /// As Weights::hash() of the host: of the canonical bytes that went to the device, or, made there, came back from it.
+  /// As Weights::hash() of the host: of the canonical bytes that went to the device, or, made there, came
+  /// back from it.
   virtual std::uint64_t hash() const = 0;
 };
 
@@ -50,17 +52,19 @@ struct CudaEngineOptions {
 /// Bytes of one block of tokens in a GPU's pool, all layers.
 inline std::uint64_t device_kv_block_bytes(const ModelConfig& config, int block_tokens, KvType type) {
   return 2ULL * static_cast<std::uint64_t>(config.layers) * static_cast<std::uint64_t>(config.kv_heads) *
-         static_cast<std::uint64_t>(block_tokens) * static_cast<std::uint64_t>(device_kv_width(config.head_dim)) *
-         element_bytes(type);
+         static_cast<std::uint64_t>(block_tokens) *
+         static_cast<std::uint64_t>(device_kv_width(config.head_dim)) * element_bytes(type);
 }
 
 struct CudaInference {
   static constexpr std::string_view kInterface = "inference";
-  /// Throws Error that names what was asked and what was free when memory runs out, as make_engine does: then all of it is
-  /// free again.
-  std::unique_ptr<DeviceWeights> (*load)(int ordinal, const ModelConfig& config, const WeightOrigin& origin) = nullptr;
+  /// Throws Error that names what was asked and what was free when memory runs out, as make_engine does: then
+  /// all of it is free again.
+  std::unique_ptr<DeviceWeights> (*load)(int ordinal, const ModelConfig& config,
+                                         const WeightOrigin& origin) = nullptr;
   /// @param weights outlive the engine. Heads have a device_kv_width, blocks are multiples of kDeviceKvTile.
-  std::unique_ptr<Engine> (*make_engine)(const DeviceWeights& weights, const CudaEngineOptions& options) = nullptr;
+  std::unique_ptr<Engine> (*make_engine)(const DeviceWeights& weights,
+                                         const CudaEngineOptions& options) = nullptr;
 };
 
 }  // namespace sparkmpi::kernels::inference

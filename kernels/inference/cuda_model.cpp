@@ -13,9 +13,9 @@
 namespace sparkmpi::kernels::inference {
 namespace {
 
-// Activations in BF16 leave each logit with an error of about 1 % of the logits' spread, so that the largest of 10^5 differs
-// by 5 to 8 %. With experts a token may take another one where two are nearly equal, which moves all of its logits. A wrong
-// kernel is off by a standard deviation and more.
+// Activations in BF16 leave each logit with an error of about 1 % of the logits' spread, so that the largest
+// of 10^5 differs by 5 to 8 %. With experts a token may take another one where two are nearly equal, which
+// moves all of its logits. A wrong kernel is off by a standard deviation and more.
 constexpr double kDenseTolerance = 0.2, kExpertsTolerance = 0.6;
 constexpr double kBandwidthSeconds = 0.2;
 constexpr std::size_t kBandwidthBytes = std::size_t{1} << 30;  // far beyond any L2 cache
@@ -44,7 +44,8 @@ class CudaModel final : public LoadedModel {
 
   std::unique_ptr<Engine> make_engine(std::int64_t kv_blocks, Recorder& recorder) override {
     // Before the cache, which may leave no memory for it.
-    bandwidth_ = stream::measure_read_bandwidth(site_.cuda, site_.placement.device, kBandwidthBytes, kBandwidthSeconds);
+    bandwidth_ = stream::measure_read_bandwidth(site_.cuda, site_.placement.device, kBandwidthBytes,
+                                                kBandwidthSeconds);
     recorder.fact("kv_dtype", std::string(to_string(settings_.kv_type)));
     CudaEngineOptions options;
     options.kv_blocks = kv_blocks;
@@ -58,7 +59,8 @@ class CudaModel final : public LoadedModel {
   }
 
  private:
-  /// Brings both sizes of step that a prompt is cut into once: the first of each looks for algorithms and loads their code.
+  /// Brings both sizes of step that a prompt is cut into once: the first of each looks for algorithms and
+  /// loads their code.
   void warm_up(Engine& engine) const {
     const std::span<const std::int32_t> prompt = settings_.requests.front().prompt;
     const auto chunk = static_cast<std::size_t>(settings_.scheduler.prefill_chunk);
@@ -84,8 +86,11 @@ class CudaModel final : public LoadedModel {
     const Team team = [&](const std::function<void(int, int)>& body) {
       readers.run([&](int worker) { body(worker, readers.size()); });
     };
-    const std::function<void(double)> progress = [&](double done) { recorder.progress(0.2 * done, "weights"); };
-    const std::optional<std::uint64_t> seed = settings_.synthetic ? std::optional(settings_.seed) : std::nullopt;
+    const std::function<void(double)> progress = [&](double done) {
+      recorder.progress(0.2 * done, "weights");
+    };
+    const std::optional<std::uint64_t> seed =
+        settings_.synthetic ? std::optional(settings_.seed) : std::nullopt;
     return interface_.load(site_.placement.device.ordinal, config, {plan, *source, seed, team, progress});
   }
 

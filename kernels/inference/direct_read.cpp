@@ -22,7 +22,8 @@ constexpr std::size_t kReadsInFlight = 16;  // what keeps a fast NVMe drive busy
 
 class File {
  public:
-  explicit File(const std::filesystem::path& path) : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT)) {
+  explicit File(const std::filesystem::path& path)
+      : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT)) {
     if (descriptor_ < 0) {
       throw UsageError(fmt::format("{}: can't be opened with O_DIRECT: {}; use --load mmap", path.string(),
                                    std::strerror(errno)));
@@ -65,7 +66,8 @@ void read_direct(const std::filesystem::path& path, std::size_t size, std::byte*
     }
   };
   std::vector<std::jthread> readers;
-  for (std::size_t i = 1; i < std::min(kReadsInFlight, (size + kPiece - 1) / kPiece); ++i) readers.emplace_back(work);
+  for (std::size_t i = 1; i < std::min(kReadsInFlight, (size + kPiece - 1) / kPiece); ++i)
+    readers.emplace_back(work);
   work();
   readers.clear();
   if (failure > 0) throw Error(fmt::format("{}: {}", path.string(), std::strerror(failure)));

@@ -16,9 +16,9 @@ enum class LoadMode : std::uint8_t {
 /// The alignment that O_DIRECT asks of addresses, offsets and lengths on every file system in use.
 inline constexpr std::size_t kDirectAlignment = 4096;
 
-/// Reads `size` bytes, the whole file, to `to` with several reads in flight. @param to aligned to kDirectAlignment, with room for
-/// `size` rounded up to it. Throws UsageError when the file can't be opened so (a file system without O_DIRECT), Error when a
-/// read fails or ends early.
+/// Reads `size` bytes, the whole file, to `to` with several reads in flight. @param to aligned to
+/// kDirectAlignment, with room for `size` rounded up to it. Throws UsageError when the file can't be opened
+/// so (a file system without O_DIRECT), Error when a read fails or ends early.
 void read_direct(const std::filesystem::path& path, std::size_t size, std::byte* to);
 
 }  // namespace sparkmpi::kernels::inference

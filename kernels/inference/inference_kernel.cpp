@@ -70,9 +70,7 @@ class Repeatability {
 
 class Inference final : public Kernel {
  public:
-  void check(const Parameters& parameters, const Site& site) const override {
-    resolve(parameters, site);
-  }
+  void check(const Parameters& parameters, const Site& site) const override { resolve(parameters, site); }
 
   void run(Context& context) override {
     const Settings settings = resolve(context.parameters, context.site);
@@ -87,7 +85,8 @@ class Inference final : public Kernel {
     recorder.series("read_bandwidth_bytes_per_s", "setup").push_back(bandwidth);
     const Device& device = context.site.placement.device;
     const double datasheet = datasheet_of(device.name).memory_bytes_per_s;
-    if (!std::isnan(datasheet)) recorder.series("datasheet_bandwidth_bytes_per_s", "setup").push_back(datasheet);
+    if (!std::isnan(datasheet))
+      recorder.series("datasheet_bandwidth_bytes_per_s", "setup").push_back(datasheet);
     GpuStateLog gpu_state(device, recorder);
 
     Repeatability repeatability;
@@ -98,7 +97,8 @@ class Inference final : public Kernel {
       const RequestLog log = run_repetition(settings, *engine, repetition, context);
       interrupted = log.interrupted;
       gpu_state.record(fmt::format("repetition {}", repetition));
-      record_log(log, {repetition, bandwidth, settings.save_tokens, datasheet, energy(recorder) - energy_before},
+      record_log(log,
+                 {repetition, bandwidth, settings.save_tokens, datasheet, energy(recorder) - energy_before},
                  recorder);
       if (!interrupted) repeatability.check(log);
     }

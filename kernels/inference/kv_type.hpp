@@ -26,8 +26,8 @@ constexpr std::optional<KvType> parse_kv_type(std::string_view word) {
   return std::nullopt;
 }
 
-/// Elements of a token's head in a GPU's cache: the head's own, padded with zeros to a width that its kernels are built for. 0
-/// when the head is larger than the largest.
+/// Elements of a token's head in a GPU's cache: the head's own, padded with zeros to a width that its kernels
+/// are built for. 0 when the head is larger than the largest.
 constexpr int device_kv_width(int head_dim) {
   for (const int width : {32, 64, 96, 128, 256}) {
     if (head_dim <= width) return width;

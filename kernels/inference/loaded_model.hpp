@@ -22,7 +22,8 @@ class LoadedModel {
   virtual std::unique_ptr<Engine> make_engine(std::int64_t kv_blocks, Recorder& recorder) = 0;
   /// How far prefill and decode may be apart (verify_engine), by the arithmetic of the device.
   virtual double verification_tolerance() const = 0;
-  /// What rooflines divide by: the device's read bandwidth in bytes a second, measured in this run. After make_engine().
+  /// What rooflines divide by: the device's read bandwidth in bytes a second, measured in this run. After
+  /// make_engine().
   virtual double read_bandwidth() = 0;
 };
 

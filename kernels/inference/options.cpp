@@ -124,7 +124,8 @@ const std::array<OptionSpec, 18> kOptions = {{
      .kind = OptionKind::text,
      .default_value = "mmap",
      .list = true,
-     .help = "how weight files are read: mmap, by way of the page cache, or direct (O_DIRECT), past it into as much memory"},
+     .help = "how weight files are read: mmap, by way of the page cache, or direct (O_DIRECT), past it into "
+             "as much memory"},
     {.name = "save-tokens",
      .kind = OptionKind::flag,
      .default_value = "",
@@ -186,16 +187,17 @@ void refuse_beyond_device(const Settings& settings, const Site& site) {
   const auto weights = static_cast<double>(config.weight_bytes());
   const std::int64_t blocks = settings.kv_budget.unit == KvUnit::fraction
                                   ? 0  // a part of what is left by then
-                                  : kv_blocks(settings.kv_budget, settings.blocks_in_flight(), settings.kv_block,
-                                              settings.kv_block_bytes, {});
+                                  : kv_blocks(settings.kv_budget, settings.blocks_in_flight(),
+                                              settings.kv_block, settings.kv_block_bytes, {});
   const double cache = static_cast<double>(blocks) * static_cast<double>(settings.kv_block_bytes);
   const auto free = static_cast<double>(site.cuda.memory(site.placement.device.ordinal).free);
   if (weights + cache <= free) return;
-  throw UsageError(fmt::format("{} in {} has {} of weights, and {} of KV cache for {} tokens: {} of {} free on {}; take fewer "
-                               "or shorter requests, --kv-dtype fp8, or a smaller model",
-                               config.name, precision_of(config), format_bytes(weights), format_bytes(cache),
-                               blocks * settings.kv_block, format_bytes(weights + cache), format_bytes(free),
-                               site.placement.device.id));
+  throw UsageError(fmt::format(
+      "{} in {} has {} of weights, and {} of KV cache for {} tokens: {} of {} free on {}; take fewer "
+      "or shorter requests, --kv-dtype fp8, or a smaller model",
+      config.name, precision_of(config), format_bytes(weights), format_bytes(cache),
+      blocks * settings.kv_block, format_bytes(weights + cache), format_bytes(free),
+      site.placement.device.id));
 }
 
 /// The GPU engine's own limits, before anything is loaded.
@@ -204,8 +206,8 @@ void refuse_beyond_kernels(const Settings& settings) {
     throw UsageError(fmt::format("{}: heads of {} elements; the GPU engine has attention for up to 256",
                                  settings.model.config.name, settings.model.config.head_dim));
   if (settings.kv_block % kDeviceKvTile != 0)
-    throw UsageError(
-        fmt::format("--kv-block {}: on a GPU it has to be a multiple of {}", settings.kv_block, kDeviceKvTile));
+    throw UsageError(fmt::format("--kv-block {}: on a GPU it has to be a multiple of {}", settings.kv_block,
+                                 kDeviceKvTile));
 }
 
 void choose_weight_format(const std::string& word, Settings& settings) {

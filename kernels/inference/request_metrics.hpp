@@ -18,8 +18,8 @@ struct LogContext {
   std::int64_t repetition = 0;
   double read_bandwidth_bytes_per_s;  ///< measured in the same run
   bool save_tokens = false;
-  /// Memory bandwidth that the device's maker gives, and the energy that the device took for this repetition in J; NaN where
-  /// nobody says.
+  /// Memory bandwidth that the device's maker gives, and the energy that the device took for this repetition
+  /// in J; NaN where nobody says.
   double datasheet_bytes_per_s = std::numeric_limits<double>::quiet_NaN();
   double energy_j = std::numeric_limits<double>::quiet_NaN();
 };

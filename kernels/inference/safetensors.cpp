@@ -170,9 +170,10 @@ class SafetensorsDirectory::Mapping {
     size_ = static_cast<std::size_t>(status.st_size);
     const bool direct = mode == LoadMode::direct;
     // Whole pages: what O_DIRECT writes at the end of a file has room.
-    void* const mapping = size_ == 0 ? MAP_FAILED
-                          : direct   ? mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-                                     : mmap(nullptr, size_, PROT_READ, MAP_SHARED, file, 0);
+    void* const mapping =
+        size_ == 0 ? MAP_FAILED
+        : direct   ? mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                   : mmap(nullptr, size_, PROT_READ, MAP_SHARED, file, 0);
     close(file);
     if (mapping == MAP_FAILED)
       throw UsageError(fmt::format("{}: is empty or can't be mapped", path.string()));

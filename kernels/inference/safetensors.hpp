@@ -33,8 +33,8 @@ struct TensorInfo {
 std::map<std::string, TensorInfo> parse_safetensors_header(std::span<const std::byte> start,
                                                            std::uint64_t file_size, std::string_view where);
 
-/// All tensors of a model directory, memory-mapped or read past the page cache: model.safetensors, or the shards that
-/// model.safetensors.index.json names.
+/// All tensors of a model directory, memory-mapped or read past the page cache: model.safetensors, or the
+/// shards that model.safetensors.index.json names.
 class SafetensorsDirectory {
  public:
   explicit SafetensorsDirectory(const std::filesystem::path& directory, LoadMode mode = LoadMode::mapped);

@@ -22,7 +22,8 @@ inline StepBytes step_bytes(const ModelConfig& model, std::uint64_t weights, con
       const std::int64_t window = model.window_of(layer);
       // With a window, a slice of n tokens sees the window of its first token and n - 1 tokens more.
       const std::int64_t seen =
-          window == 0 ? tokens : std::min(tokens, window + static_cast<std::int64_t>(slice.tokens.size()) - 1);
+          window == 0 ? tokens
+                      : std::min(tokens, window + static_cast<std::int64_t>(slice.tokens.size()) - 1);
       bytes.kv += static_cast<std::uint64_t>(seen) * of_layer;
     }
   }

@@ -59,7 +59,8 @@ class WeightSource {
 ///   mxfp4     from "X": X_blocks U8 [experts, rows, columns/32, 16], X_scales U8 [experts, rows,
 ///   columns/32];
 ///             of a tensor that is not fused over experts the same without the outermost axis
-std::unique_ptr<WeightSource> open_weights(const std::filesystem::path& directory, LoadMode mode = LoadMode::mapped);
+std::unique_ptr<WeightSource> open_weights(const std::filesystem::path& directory,
+                                           LoadMode mode = LoadMode::mapped);
 
 /// Elements of SyntheticTensor.
 std::unique_ptr<WeightSource> synthetic_weights(std::uint64_t seed);

@@ -177,8 +177,8 @@ class Weights::Builder {
   }
 
   /// Of what lies in memory.
-  static std::uint64_t hash_rows(const PlannedTensor& tensor, std::size_t row, std::size_t rows, std::size_t in_row,
-                                 const RowBlock& in) {
+  static std::uint64_t hash_rows(const PlannedTensor& tensor, std::size_t row, std::size_t rows,
+                                 std::size_t in_row, const RowBlock& in) {
     const RowBytes bytes = row_bytes(tensor.format, tensor.columns);
     std::uint64_t hash = 0;
     for (std::size_t i = 0; i < rows; ++i) {

@@ -63,7 +63,8 @@ class Weights {
   /// Loads a Hugging Face directory (open_weights). Every tensor is checked against the configuration before
   /// the first is read. Throws UsageError naming tensor, expected and found.
   static Weights load(const ModelConfig& config, const std::filesystem::path& directory,
-                      host::ThreadTeam& team, const Progress& progress = {}, LoadMode mode = LoadMode::mapped);
+                      host::ThreadTeam& team, const Progress& progress = {},
+                      LoadMode mode = LoadMode::mapped);
   /// Makes weights of the same layout from a seed (tensor_plan.hpp says with which gains).
   static Weights synthetic(const ModelConfig& config, std::uint64_t seed, host::ThreadTeam& team,
                            const Progress& progress = {});
@@ -81,8 +82,8 @@ class Weights {
   std::uint64_t bytes_read_per_step(int distinct_experts) const;
   /// Of one expert; 0 when dense.
   std::uint64_t expert_bytes() const;
-  /// Of all rows as loaded, without padding (weight_hash.hpp): the same for the same values from whatever file or
-  /// seed, and on whatever device.
+  /// Of all rows as loaded, without padding (weight_hash.hpp): the same for the same values from whatever
+  /// file or seed, and on whatever device.
   std::uint64_t hash() const { return hash_; }
 
  private:

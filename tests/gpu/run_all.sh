@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Everything that needs a GPU, in one command: parity with transformers, compute-sanitizer, and the table of speeds.
 #
-#   tests/gpu/run_all.sh [BUILD] [OUT] [PART…]     parts: fixtures live sanitizer speed (all)
+#   tests/gpu/run_all.sh [BUILD] [OUT] [PART…]     parts: fixtures live real sanitizer speed (all)
 #
 # BUILD holds bin/ and lib/ (build/default), OUT gets the result files. python3 needs numpy; torch and transformers 5 for `live`.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${1:-$root/build/default} out=${2:-$root/gpu-results}
 shift $(($# < 2 ? $# : 2))
-parts=${*:-fixtures live sanitizer speed}
+parts=${*:-fixtures live real sanitizer speed}
 mkdir -p "$out"
 failed=0
 check() { # what command…
@@ -29,6 +29,11 @@ live() {
   check "live parity" python3 "$root/tests/gpu/live_parity.py" --engine-logits "$build/bin/engine_logits"
   check "live parity, FP8 KV" python3 "$root/tests/gpu/live_parity.py" --engine-logits "$build/bin/engine_logits" \
     --family llama --kv-dtype fp8
+}
+
+real() { # needs the network once, and the package tokenizers
+  check "SmolLM2-135M, GPU and host" python3 "$root/tests/e2e/real_weights.py" --engine-logits "$build/bin/engine_logits" \
+    --cache "$out/real-weights" --device cuda
 }
 
 sanitizer() {

@@ -79,15 +79,16 @@ struct Bench {
   std::unique_ptr<Engine> engine;
 };
 
-void make_on_host(const ModelConfig& config, const std::string& directory, std::int64_t blocks, Bench& bench) {
+void make_on_host(const ModelConfig& config, const std::string& directory, std::int64_t blocks,
+                  Bench& bench) {
   bench.host_weights = std::make_unique<Weights>(Weights::load(config, directory, *bench.team));
   HostEngineOptions options;
   options.kv_blocks = blocks;
   bench.engine = make_host_engine(*bench.host_weights, *bench.team, options);
 }
 
-void make_on_cuda(const ModelConfig& config, const std::string& directory, std::int64_t blocks, KvType kv_type,
-                  std::size_t batch, Bench& bench) {
+void make_on_cuda(const ModelConfig& config, const std::string& directory, std::int64_t blocks,
+                  KvType kv_type, std::size_t batch, Bench& bench) {
   bench.module = std::make_unique<CudaModule>();
   if (bench.module->devices().empty()) throw Error("--device cuda: " + bench.module->reason());
   const auto* const interface = bench.module->find<CudaInference>();
@@ -118,7 +119,8 @@ void run(const Command& command) {
   Bench bench;
   bench.team = std::make_unique<host::ThreadTeam>(cpus);
   std::int64_t blocks = 1;
-  for (const Continuation& one : all) blocks += static_cast<std::int64_t>((one.prompt.size() + wanted) / 16 + 1);
+  for (const Continuation& one : all)
+    blocks += static_cast<std::int64_t>((one.prompt.size() + wanted) / 16 + 1);
   const std::optional<KvType> kv_type = parse_kv_type(command.kv_dtype);
   if (!kv_type || (command.device != "host" && command.device != "cuda"))
     throw UsageError("--device is host or cuda, --kv-dtype bf16 or fp8");
@@ -172,7 +174,8 @@ int main(int count, char** arguments) {
   const Command command = parse(count, arguments);
   if (command.words.size() < 4) {
     std::fputs(
-        "usage: engine_logits MODEL_DIR PROMPTS OUT TOKENS [CHUNK] [--device host|cuda] [--kv-dtype bf16|fp8]\n",
+        "usage: engine_logits MODEL_DIR PROMPTS OUT TOKENS [CHUNK] [--device host|cuda] [--kv-dtype "
+        "bf16|fp8]\n",
         stderr);
     return 2;
   }

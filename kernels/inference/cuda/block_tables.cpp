@@ -26,8 +26,8 @@ void BlockTables::update(int sequence, std::span<const std::int32_t> blocks, cud
   std::vector<std::int32_t>& known = known_[static_cast<std::size_t>(sequence)];
   if (std::ranges::equal(known, blocks)) return;
   known.assign(blocks.begin(), blocks.end());
-  check(cudaMemcpyAsync(device_.as<std::int32_t>() + static_cast<std::size_t>(sequence) * stride_, known.data(),
-                        known.size() * sizeof(std::int32_t), cudaMemcpyHostToDevice, stream),
+  check(cudaMemcpyAsync(device_.as<std::int32_t>() + static_cast<std::size_t>(sequence) * stride_,
+                        known.data(), known.size() * sizeof(std::int32_t), cudaMemcpyHostToDevice, stream),
         "copy of a block table");
 }
 

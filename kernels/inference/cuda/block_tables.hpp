@@ -18,7 +18,8 @@ class BlockTables {
 
   /// Copies a sequence's blocks when they are not what the device has. Asynchronous in `stream`.
   void update(int sequence, std::span<const std::int32_t> blocks, cudaStream_t stream);
-  /// Makes room for this sequence. True when the tables have moved, which what holds their address has to know.
+  /// Makes room for this sequence. True when the tables have moved, which what holds their address has to
+  /// know.
   bool reserve(int sequence, cudaStream_t stream);
 
   const std::int32_t* device() const { return device_.as<std::int32_t>(); }

@@ -28,8 +28,10 @@ KvMemory make_kv(const ModelConfig& config, const CudaEngineOptions& options) {
   kv.blocks = options.kv_blocks;
   const std::uint64_t bytes = device_kv_block_bytes(config, options.block_tokens, options.kv_type) *
                               static_cast<std::uint64_t>(options.kv_blocks);
-  kv.memory = DeviceMemory(bytes, fmt::format("the KV cache ({} tokens)", options.kv_blocks * options.block_tokens));
-  // Elements beyond a head's own and tokens beyond a sequence's end take part in products, weighted with zero.
+  kv.memory =
+      DeviceMemory(bytes, fmt::format("the KV cache ({} tokens)", options.kv_blocks * options.block_tokens));
+  // Elements beyond a head's own and tokens beyond a sequence's end take part in products, weighted with
+  // zero.
   check(cudaMemset(kv.memory.as(), 0, kv.memory.bytes()), "cudaMemset");
   return kv;
 }
@@ -68,7 +70,8 @@ class CudaEngine final : public Engine {
   }
 
   StepBytes step_bytes(std::span<const SequenceSlice> batch) const override {
-    return inference::step_bytes(config_, config_.weight_bytes_read_per_step(0), cache_, batch, element_bytes(kv_type_));
+    return inference::step_bytes(config_, config_.weight_bytes_read_per_step(0), cache_, batch,
+                                 element_bytes(kv_type_));
   }
 
   std::uint64_t last_step_expert_bytes() const override {
@@ -82,7 +85,8 @@ class CudaEngine final : public Engine {
   void make_room(int tokens, int slices) {
     graphs_.clear();
     memory_.reset();  // what is there goes first: both at once may not fit
-    memory_.emplace(config_, StepLimits{tokens, slices, forward_.multiprocessors(), forward_.arg_max_parts()});
+    memory_.emplace(config_,
+                    StepLimits{tokens, slices, forward_.multiprocessors(), forward_.arg_max_parts()});
   }
 
   cudaGraphExec_t decode_graph(int batch) {
@@ -148,8 +152,8 @@ class CudaEngine final : public Engine {
   void copy_logits(float* logits) const {
     const std::size_t row = wide(config_.vocab);
     for (std::size_t i = 0; i < order_.size(); ++i) {
-      check(cudaMemcpy(logits + order_[i] * row, memory_->logits + i * wide(memory_->logits_stride), row * sizeof(float),
-                       cudaMemcpyDeviceToHost),
+      check(cudaMemcpy(logits + order_[i] * row, memory_->logits + i * wide(memory_->logits_stride),
+                       row * sizeof(float), cudaMemcpyDeviceToHost),
             "copy of logits");
     }
   }

@@ -10,5 +10,4 @@ namespace sparkmpi::kernels::inference::gpu {
 /// As CudaInference::make_engine.
 std::unique_ptr<Engine> make_cuda_engine(const ResidentWeights& weights, const CudaEngineOptions& options);
 
-
 }  // namespace sparkmpi::kernels::inference::gpu

@@ -86,7 +86,8 @@ class ResidentWeights::Layout {
 
   void allocate(ResidentWeights& weights) {
     weights.matrices_ = DeviceMemory(matrix_bytes_, fmt::format("the weights of {}", c_.name));
-    weights.vectors_ = DeviceMemory(vector_floats_ * sizeof(float), fmt::format("norms and biases of {}", c_.name));
+    weights.vectors_ =
+        DeviceMemory(vector_floats_ * sizeof(float), fmt::format("norms and biases of {}", c_.name));
     for (const auto& [pointer, offset] : matrices_) *pointer = weights.matrices_.as() + offset;
     for (const auto& [pointer, offset] : scales_)
       *pointer = reinterpret_cast<float*>(weights.matrices_.as() + offset);
@@ -121,7 +122,8 @@ class ResidentWeights::Layout {
   std::vector<std::pair<float**, std::size_t>> scales_, vectors_;
 };
 
-/// Walks the plan. Rows that come from the source go through page-locked memory, a chunk being read while others travel.
+/// Walks the plan. Rows that come from the source go through page-locked memory, a chunk being read while
+/// others travel.
 class ResidentWeights::Loader {
  public:
   Loader(ResidentWeights& weights, const WeightOrigin& origin)
@@ -131,7 +133,8 @@ class ResidentWeights::Loader {
         sums_(origin.plan.size() * sizeof(unsigned long long), "hashes of the weights"),
         host_vectors_(weights.vectors_.bytes() / sizeof(float)) {
     check(cudaMemsetAsync(sums_.as(), 0, sums_.bytes(), stream_), "cudaMemsetAsync");
-    const bool packed = config_.attention_format != WeightFormat::bf16 || config_.mlp_format != WeightFormat::bf16;
+    const bool packed =
+        config_.attention_format != WeightFormat::bf16 || config_.mlp_format != WeightFormat::bf16;
     for (Chunk& chunk : chunks_) {
       if (!origin.seed) chunk.host = PinnedMemory(kChunkBytes, "reading weights");
       if (packed) chunk.device = DeviceMemory(kChunkBytes, "repacking weights");
@@ -152,11 +155,12 @@ class ResidentWeights::Loader {
       done += tensor.bytes();
       if (origin_.progress) origin_.progress(static_cast<double>(done) / static_cast<double>(all));
     }
-    check(cudaMemcpyAsync(weights_.vectors_.as(), host_vectors_.data(), weights_.vectors_.bytes(), cudaMemcpyHostToDevice,
-                          stream_),
+    check(cudaMemcpyAsync(weights_.vectors_.as(), host_vectors_.data(), weights_.vectors_.bytes(),
+                          cudaMemcpyHostToDevice, stream_),
           "copy of norms and biases");
     std::vector<unsigned long long> sums(origin_.plan.size());
-    check(cudaMemcpyAsync(sums.data(), sums_.as(), sums_.bytes(), cudaMemcpyDeviceToHost, stream_), "copy of hashes");
+    check(cudaMemcpyAsync(sums.data(), sums_.as(), sums_.bytes(), cudaMemcpyDeviceToHost, stream_),
+          "copy of hashes");
     stream_.wait("loading weights");
     std::uint64_t hash = 0;
     for (std::size_t i = 0; i < sums.size(); ++i) hash = extend_hash(hash, hashes[i] + sums[i]);
@@ -196,7 +200,8 @@ class ResidentWeights::Loader {
       case TensorRole::gate:
         return {expert_of ? expert(layer.expert_gate_up, tensor.expert) : layer.gate_up, 0};
       case TensorRole::up:
-        return {expert_of ? expert(layer.expert_gate_up, tensor.expert) : layer.gate_up, config_.intermediate};
+        return {expert_of ? expert(layer.expert_gate_up, tensor.expert) : layer.gate_up,
+                config_.intermediate};
       case TensorRole::down:
         return {expert_of ? expert(layer.expert_down, tensor.expert) : layer.down, 0};
       default:
@@ -262,10 +267,11 @@ class ResidentWeights::Loader {
       std::byte* const final_values =
           static_cast<std::byte*>(place.matrix.data) + (wide(place.first_row) + row) * bytes.values;
       Chunk& chunk = chunks_[next_++ % kChunks];
-      const Planes there = packed ? planes(chunk.device.as(), bytes, rows) : Planes{final_values, nullptr, nullptr};
+      const Planes there =
+          packed ? planes(chunk.device.as(), bytes, rows) : Planes{final_values, nullptr, nullptr};
       if (origin_.seed) {
-        synthesize({*origin_.seed, tensor.name, tensor.fan_in, tensor.gain}, tensor.format, tensor.columns, row, rows,
-                   there, stream_);
+        synthesize({*origin_.seed, tensor.name, tensor.fan_in, tensor.gain}, tensor.format, tensor.columns,
+                   row, rows, there, stream_);
       } else {
         read(tensor, row, rows, bytes, chunk, there.values);
       }
@@ -285,20 +291,25 @@ class ResidentWeights::Loader {
     return {memory, bytes.scales > 0 ? memory + scales : nullptr, bytes.zeros > 0 ? memory + zeros : nullptr};
   }
 
-  void read(const PlannedTensor& tensor, std::size_t first_row, std::size_t rows, const RowBytes& bytes, Chunk& chunk,
-            std::byte* to) {
+  void read(const PlannedTensor& tensor, std::size_t first_row, std::size_t rows, const RowBytes& bytes,
+            Chunk& chunk, std::byte* to) {
     check(cudaEventSynchronize(chunk.done), "loading weights");
     const Planes here = planes(chunk.host.as(), bytes, rows);
     origin_.team([&](int worker, int workers) {
-      const std::size_t begin = rows * wide(worker) / wide(workers), end = rows * (wide(worker) + 1) / wide(workers);
+      const std::size_t begin = rows * wide(worker) / wide(workers),
+                        end = rows * (wide(worker) + 1) / wide(workers);
       if (begin == end) return;
-      const RowBlock block{here.values + begin * bytes.values, bytes.values,
-                           here.scales == nullptr ? nullptr : here.scales + begin * bytes.scales, bytes.scales,
-                           here.zeros == nullptr ? nullptr : here.zeros + begin * bytes.zeros, bytes.zeros};
+      const RowBlock block{here.values + begin * bytes.values,
+                           bytes.values,
+                           here.scales == nullptr ? nullptr : here.scales + begin * bytes.scales,
+                           bytes.scales,
+                           here.zeros == nullptr ? nullptr : here.zeros + begin * bytes.zeros,
+                           bytes.zeros};
       origin_.source.read(tensor, {first_row + begin, end - begin, 0, tensor.columns}, block);
     });
     const std::size_t all = aligned(rows * bytes.values) + aligned(rows * bytes.scales) + rows * bytes.zeros;
-    check(cudaMemcpyAsync(to, here.values, bytes.scales == 0 ? rows * bytes.values : all, cudaMemcpyHostToDevice, stream_),
+    check(cudaMemcpyAsync(to, here.values, bytes.scales == 0 ? rows * bytes.values : all,
+                          cudaMemcpyHostToDevice, stream_),
           "copy of weights");
   }
 

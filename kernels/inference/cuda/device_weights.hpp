@@ -11,10 +11,10 @@ namespace sparkmpi::kernels::inference::gpu {
 
 /// One layer. Vectors are single precision, null where the model has none; norms have their offset added.
 struct LayerMatrices {
-  DeviceMatrix qkv;                      ///< [(heads + 2·kv_heads)·head_dim, hidden]: Q, then K, then V
-  DeviceMatrix output;                   ///< [hidden, heads·head_dim]
-  DeviceMatrix gate_up, down;            ///< dense: [2·intermediate, hidden], gate then up; [hidden, intermediate]
-  DeviceMatrix router;                   ///< [experts, hidden]
+  DeviceMatrix qkv;            ///< [(heads + 2·kv_heads)·head_dim, hidden]: Q, then K, then V
+  DeviceMatrix output;         ///< [hidden, heads·head_dim]
+  DeviceMatrix gate_up, down;  ///< dense: [2·intermediate, hidden], gate then up; [hidden, intermediate]
+  DeviceMatrix router;         ///< [experts, hidden]
   ExpertMatrices expert_gate_up, expert_down;
   float *attention_norm = nullptr, *mlp_norm = nullptr;  ///< [hidden]
   float *qkv_bias = nullptr, *output_bias = nullptr, *sinks = nullptr, *router_bias = nullptr;

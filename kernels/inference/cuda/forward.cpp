@@ -64,7 +64,8 @@ Forward::Forward(const ResidentWeights& weights, const KvMemory& kv)
       expert_products_(products_) {
   const std::vector<double> frequencies = rope_frequencies(config_);
   frequencies_ = DeviceMemory(frequencies.size() * sizeof(double), "rotary frequencies");
-  check(cudaMemcpy(frequencies_.as(), frequencies.data(), frequencies_.bytes(), cudaMemcpyHostToDevice), "cudaMemcpy");
+  check(cudaMemcpy(frequencies_.as(), frequencies.data(), frequencies_.bytes(), cudaMemcpyHostToDevice),
+        "cudaMemcpy");
   if (quantised(config_)) widened_ = DeviceMemory(kWidenedBytes, "widened weights");
 }
 
@@ -91,13 +92,14 @@ void Forward::run(const Pass& pass, const StepMemory& memory, const std::int32_t
   start.rotation = memory.rotation;
   start_step(start, pass.tokens, step.launch);
   if (step.few) {
-    products_.prepare_input(memory.residual, config_.hidden, config_.hidden, pass.tokens, weights_.layer(0).attention_norm,
-                            memory.input, memory.squares, step.launch);
+    products_.prepare_input(memory.residual, config_.hidden, config_.hidden, pass.tokens,
+                            weights_.layer(0).attention_norm, memory.input, memory.squares, step.launch);
   }
   for (int layer = 0; layer < config_.layers; ++layer) {
     attention(step, layer);
-    feed_forward(step, layer,
-                 layer + 1 < config_.layers ? weights_.layer(layer + 1).attention_norm : weights_.final_norm());
+    feed_forward(
+        step, layer,
+        layer + 1 < config_.layers ? weights_.layer(layer + 1).attention_norm : weights_.final_norm());
   }
   predict(step);
 }
@@ -140,9 +142,10 @@ void Forward::attention(const Step& step, int number) {
   }
 
   if (step.few) {
-    products_.multiply(layer.output, {m.attended, query, nullptr, 0, 0}, tokens,
-                       ResidualOutput{m.residual, hidden, layer.output_bias, layer.mlp_norm, m.input, m.squares},
-                       step.launch);
+    products_.multiply(
+        layer.output, {m.attended, query, nullptr, 0, 0}, tokens,
+        ResidualOutput{m.residual, hidden, layer.output_bias, layer.mlp_norm, m.input, m.squares},
+        step.launch);
     return;
   }
   many(step, layer.output, m.attended, m.residual, ProductType::fp32, true);
@@ -161,7 +164,8 @@ void Forward::feed_forward(const Step& step, int number, const float* next_norm)
   if (config_.experts > 0) return experts(step, layer, output, number);
   if (step.few) {
     products_.multiply(layer.gate_up, {m.input, hidden, m.squares, square_count(hidden), eps}, tokens,
-                       GatedOutput{m.activated, inter, layer.gate_up_bias, activation_of(config_)}, step.launch);
+                       GatedOutput{m.activated, inter, layer.gate_up_bias, activation_of(config_)},
+                       step.launch);
     products_.multiply(layer.down, {m.activated, inter, nullptr, 0, 0}, tokens, output, step.launch);
     return;
   }
@@ -171,7 +175,8 @@ void Forward::feed_forward(const Step& step, int number, const float* next_norm)
   if (layer.down_bias != nullptr) add_bias(m.residual, hidden, tokens, layer.down_bias, step.launch);
 }
 
-void Forward::experts(const Step& step, const LayerMatrices& layer, const ResidualOutput& output, int number) {
+void Forward::experts(const Step& step, const LayerMatrices& layer, const ResidualOutput& output,
+                      int number) {
   const StepMemory& m = step.memory;
   const int tokens = step.pass.tokens, hidden = config_.hidden, inter = config_.intermediate;
   VectorInput input{m.input, hidden, nullptr, 0, 0};
@@ -179,19 +184,21 @@ void Forward::experts(const Step& step, const LayerMatrices& layer, const Residu
   routing.active += number * kActiveWords;
   if (step.few) {
     input = {m.input, hidden, m.squares, square_count(hidden), static_cast<float>(config_.norm_eps)};
-    products_.multiply(layer.router, input, tokens, StoreOutput{m.router_logits, config_.experts, layer.router_bias},
-                       step.launch);
+    products_.multiply(layer.router, input, tokens,
+                       StoreOutput{m.router_logits, config_.experts, layer.router_bias}, step.launch);
   } else {
     many(step, layer.router, m.input, m.router_logits, ProductType::fp32, false);
     if (layer.router_bias != nullptr)
       add_bias(m.router_logits, config_.experts, tokens, layer.router_bias, step.launch);
   }
-  expert_products_.route(m.router_logits, tokens, config_.experts, RouterOrder::top_k_then_softmax, routing, step.launch);
+  expert_products_.route(m.router_logits, tokens, config_.experts, RouterOrder::top_k_then_softmax, routing,
+                         step.launch);
   if (!step.few) count_experts(routing.groups, config_.experts, m.experts_read + number, step.launch);
   expert_products_.gate_up(layer.expert_gate_up, input, tokens, routing,
-                           GatedOutput{m.activated, inter, layer.gate_up_bias, activation_of(config_)}, step.launch);
-  expert_products_.down(layer.expert_down, {m.activated, inter, nullptr, 0, 0}, tokens, routing, output, m.pairs,
-                        step.launch);
+                           GatedOutput{m.activated, inter, layer.gate_up_bias, activation_of(config_)},
+                           step.launch);
+  expert_products_.down(layer.expert_down, {m.activated, inter, nullptr, 0, 0}, tokens, routing, output,
+                        m.pairs, step.launch);
 }
 
 void Forward::predict(const Step& step) {
@@ -200,8 +207,8 @@ void Forward::predict(const Step& step) {
   const auto eps = static_cast<float>(config_.norm_eps);
   const bool prepared = step.few && step.pass.every_token;
   if (!prepared) {
-    rms_norm(m.residual, hidden, weights_.final_norm(), eps, step.pass.every_token ? nullptr : m.device_last, slices,
-             m.input, step.launch);
+    rms_norm(m.residual, hidden, weights_.final_norm(), eps, step.pass.every_token ? nullptr : m.device_last,
+             slices, m.input, step.launch);
   }
   if (slices <= kMostVectors) {
     const VectorInput input = prepared ? VectorInput{m.input, hidden, m.squares, square_count(hidden), eps}
@@ -211,8 +218,8 @@ void Forward::predict(const Step& step) {
     products_.arg_max(output, slices, m.next, step.launch);
   } else {
     const DeviceMatrix& head = weights_.lm_head();
-    matrix_products_.multiply({static_cast<const std::uint16_t*>(head.data), head.rows, head.columns, m.input, slices,
-                               m.logits, m.logits_stride, ProductType::fp32, false},
+    matrix_products_.multiply({static_cast<const std::uint16_t*>(head.data), head.rows, head.columns, m.input,
+                               slices, m.logits, m.logits_stride, ProductType::fp32, false},
                               step.launch.stream);
     arg_max_rows(m.logits, config_.vocab, m.logits_stride, slices, m.next, step.launch);
   }
@@ -220,10 +227,17 @@ void Forward::predict(const Step& step) {
     gather_expert_counts(m.routing.active, kActiveWords, config_.layers, m.experts_read, step.launch);
 }
 
-void Forward::many(const Step& step, const DeviceMatrix& matrix, const std::uint16_t* x, void* y, ProductType type,
-                   bool accumulate) {
-  MatrixProduct product{static_cast<const std::uint16_t*>(matrix.data), matrix.rows, matrix.columns, x, step.pass.tokens, y,
-                        matrix.rows, type, accumulate};
+void Forward::many(const Step& step, const DeviceMatrix& matrix, const std::uint16_t* x, void* y,
+                   ProductType type, bool accumulate) {
+  MatrixProduct product{static_cast<const std::uint16_t*>(matrix.data),
+                        matrix.rows,
+                        matrix.columns,
+                        x,
+                        step.pass.tokens,
+                        y,
+                        matrix.rows,
+                        type,
+                        accumulate};
   if (matrix.format == WeightFormat::bf16) return matrix_products_.multiply(product, step.launch.stream);
   const std::size_t most = kWidenedBytes / (2 * wide(matrix.columns));
   const std::size_t element = type == ProductType::fp32 ? sizeof(float) : sizeof(std::uint16_t);

@@ -14,8 +14,8 @@
 
 namespace sparkmpi::kernels::inference::gpu {
 
-/// What a pass works on. The step's first `decoding` tokens are one of each sequence; the others belong to slices of
-/// several tokens, which `tiles` cover.
+/// What a pass works on. The step's first `decoding` tokens are one of each sequence; the others belong to
+/// slices of several tokens, which `tiles` cover.
 struct Pass {
   int tokens = 0, decoding = 0, tiles = 0;
   int slices = 0;            ///< logits are wanted after this many tokens: those of `last`
@@ -37,7 +37,8 @@ class Forward {
   Forward(const ResidentWeights& weights, const KvMemory& kv);
 
   /// Queues the pass. @param tables [rows, table_stride] on the device.
-  void run(const Pass& pass, const StepMemory& memory, const std::int32_t* tables, int table_stride, cudaStream_t stream);
+  void run(const Pass& pass, const StepMemory& memory, const std::int32_t* tables, int table_stride,
+           cudaStream_t stream);
 
   int multiprocessors() const { return multiprocessors_; }
   int arg_max_parts() const { return products_.arg_max_parts(); }

@@ -1,5 +1,6 @@
 #pragma once
-// Elements of the KV cache in registers: loads of eight (or four) neighbours, pairs for the tensor cores, products.
+// Elements of the KV cache in registers: loads of eight (or four) neighbours, pairs for the tensor cores,
+// products.
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -25,7 +26,9 @@ struct Bf16Element {
   static __device__ void expand(const Eight& raw, std::uint32_t pairs[4]) {
     pairs[0] = raw.x, pairs[1] = raw.y, pairs[2] = raw.z, pairs[3] = raw.w;
   }
-  static __device__ void expand(const Four& raw, std::uint32_t pairs[2]) { pairs[0] = raw.x, pairs[1] = raw.y; }
+  static __device__ void expand(const Four& raw, std::uint32_t pairs[2]) {
+    pairs[0] = raw.x, pairs[1] = raw.y;
+  }
   static __device__ Stored store(float value) { return __bfloat16_as_ushort(__float2bfloat16_rn(value)); }
   /// What queries and probabilities are rounded to.
   static __device__ std::uint32_t pair(float first, float second) {
@@ -35,9 +38,10 @@ struct Bf16Element {
   static __device__ std::uint16_t operand(float value) { return store(value); }
 
   /// sums [16 × 8] += a [16 × 16] · b [16 × 8]; fragments as PTX's mma.m16n8k16 defines them.
-  static __device__ void multiply(float sums[4], std::uint32_t a0, std::uint32_t a1, std::uint32_t a2, std::uint32_t a3,
-                                  std::uint32_t b0, std::uint32_t b1) {
-    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+  static __device__ void multiply(float sums[4], std::uint32_t a0, std::uint32_t a1, std::uint32_t a2,
+                                  std::uint32_t a3, std::uint32_t b0, std::uint32_t b1) {
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+        "{%0,%1,%2,%3};"
         : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
         : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
   }
@@ -61,16 +65,19 @@ struct Fp8Element {
     expand(raw.x, pairs);
     expand(raw.y, pairs + 2);
   }
-  static __device__ Stored store(float value) { return __nv_cvt_float_to_fp8(value, __NV_SATFINITE, __NV_E4M3); }
+  static __device__ Stored store(float value) {
+    return __nv_cvt_float_to_fp8(value, __NV_SATFINITE, __NV_E4M3);
+  }
   static __device__ std::uint32_t pair(float first, float second) {
     const __half2 both = __floats2half2_rn(first, second);
     return reinterpret_cast<const std::uint32_t&>(both);
   }
   static __device__ std::uint16_t operand(float value) { return __half_as_ushort(__float2half_rn(value)); }
 
-  static __device__ void multiply(float sums[4], std::uint32_t a0, std::uint32_t a1, std::uint32_t a2, std::uint32_t a3,
-                                  std::uint32_t b0, std::uint32_t b1) {
-    asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+  static __device__ void multiply(float sums[4], std::uint32_t a0, std::uint32_t a1, std::uint32_t a2,
+                                  std::uint32_t a3, std::uint32_t b0, std::uint32_t b1) {
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+        "{%0,%1,%2,%3};"
         : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
         : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
   }
@@ -78,8 +85,8 @@ struct Fp8Element {
 
 /// Where a token's head lies in a layer of the pool. @param part 0 keys, 1 values.
 template <class Element>
-__device__ inline typename Element::Stored* kv_at(std::byte* data, std::int64_t block, int kv_heads, int head, int part,
-                                                  int block_tokens, int token, int width) {
+__device__ inline typename Element::Stored* kv_at(std::byte* data, std::int64_t block, int kv_heads, int head,
+                                                  int part, int block_tokens, int token, int width) {
   return reinterpret_cast<typename Element::Stored*>(data) +
          (((block * kv_heads + head) * 2 + part) * block_tokens + token) * static_cast<std::int64_t>(width);
 }

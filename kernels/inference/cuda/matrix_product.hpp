@@ -1,5 +1,6 @@
 #pragma once
-// Products of a BF16 matrix with many vectors, by cuBLASLt: prefill and batches that are too large for products.hpp.
+// Products of a BF16 matrix with many vectors, by cuBLASLt: prefill and batches that are too large for
+// products.hpp.
 
 #include <cuda_runtime_api.h>
 
@@ -15,7 +16,8 @@ namespace sparkmpi::kernels::inference::gpu {
 /// What a product is stored as.
 enum class ProductType : std::uint8_t { fp32, bf16 };
 
-/// y [vectors, rows] (+)= x [vectors, columns] · matrix [rows, columns]ᵀ; all row-major, sums in single precision.
+/// y [vectors, rows] (+)= x [vectors, columns] · matrix [rows, columns]ᵀ; all row-major, sums in single
+/// precision.
 struct MatrixProduct {
   const std::uint16_t* matrix = nullptr;  ///< BF16, rows without padding
   int rows = 0, columns = 0;

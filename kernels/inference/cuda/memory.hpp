@@ -69,8 +69,8 @@ class Stream {
  public:
   Stream();
   ~Stream();
-  Stream(const Stream&) = delete;             ///< owns a stream
-  Stream& operator=(const Stream&) = delete;  ///< owns a stream
+  Stream(const Stream&) = delete;                    ///< owns a stream
+  Stream& operator=(const Stream&) = delete;         ///< owns a stream
   operator cudaStream_t() const { return stream_; }  // NOLINT(google-explicit-constructor): it is one
   /// Waits for all of its work. Throws Error naming `what` when that failed.
   void wait(std::string_view what) const;
@@ -83,8 +83,8 @@ class Event {
  public:
   Event();
   ~Event();
-  Event(const Event&) = delete;             ///< owns an event
-  Event& operator=(const Event&) = delete;  ///< owns an event
+  Event(const Event&) = delete;                    ///< owns an event
+  Event& operator=(const Event&) = delete;         ///< owns an event
   operator cudaEvent_t() const { return event_; }  // NOLINT(google-explicit-constructor): it is one
 
  private:

@@ -1,9 +1,8 @@
-#include "kernels/inference/cuda/plane_hash.hpp"
-
 #include <cuda_runtime.h>
 
 #include <algorithm>
 
+#include "kernels/inference/cuda/plane_hash.hpp"
 #include "kernels/inference/cuda/status.hpp"
 #include "kernels/inference/weight_hash.hpp"
 
@@ -14,9 +13,9 @@ constexpr int kThreads = 256;
 constexpr unsigned kAll = 0xffffffffU;
 constexpr std::size_t kMostBlocks = 4096;
 
-__global__ void __launch_bounds__(kThreads) plane_hash_kernel(const unsigned char* data, std::size_t bytes,
-                                                              std::uint64_t plane, std::size_t first_row,
-                                                              std::size_t rows, unsigned long long* sum) {
+__global__ void __launch_bounds__(kThreads)
+    plane_hash_kernel(const unsigned char* data, std::size_t bytes, std::uint64_t plane,
+                      std::size_t first_row, std::size_t rows, unsigned long long* sum) {
   const std::size_t width = (bytes + 7) / 8, words = rows * width;
   const bool whole = bytes % 8 == 0;
   std::uint64_t mine = 0;
@@ -39,13 +38,13 @@ __global__ void __launch_bounds__(kThreads) plane_hash_kernel(const unsigned cha
 
 }  // namespace
 
-void add_plane_hash(const void* data, std::size_t bytes, std::uint64_t plane, std::size_t first_row, std::size_t rows,
-                    unsigned long long* sum, cudaStream_t stream) {
+void add_plane_hash(const void* data, std::size_t bytes, std::uint64_t plane, std::size_t first_row,
+                    std::size_t rows, unsigned long long* sum, cudaStream_t stream) {
   if (bytes == 0 || rows == 0) return;
   const std::size_t words = rows * ((bytes + 7) / 8);
   const std::size_t blocks = std::min((words + kThreads - 1) / kThreads, kMostBlocks);
-  plane_hash_kernel<<<static_cast<unsigned>(blocks), kThreads, 0, stream>>>(static_cast<const unsigned char*>(data), bytes,
-                                                                            plane, first_row, rows, sum);
+  plane_hash_kernel<<<static_cast<unsigned>(blocks), kThreads, 0, stream>>>(
+      static_cast<const unsigned char*>(data), bytes, plane, first_row, rows, sum);
   check(cudaGetLastError(), "hash of the weights");
 }
 

@@ -1,6 +1,6 @@
-// Attention of many neighbouring tokens of a sequence over its paged cache, tile by tile with a running maximum
-// (FlashAttention-2, Dao, arXiv:2307.08691) on mma.m16n8k16. A block takes 64 queries of one head, a warp 16 of them; tiles of
-// 64 keys and values come into shared memory one ahead of the products.
+// Attention of many neighbouring tokens of a sequence over its paged cache, tile by tile with a running
+// maximum (FlashAttention-2, Dao, arXiv:2307.08691) on mma.m16n8k16. A block takes 64 queries of one head, a
+// warp 16 of them; tiles of 64 keys and values come into shared memory one ahead of the products.
 
 #include <cmath>
 
@@ -46,7 +46,8 @@ __device__ void load_transposed(std::uint32_t out[4], const std::uint16_t* row) 
 /// Eight elements into shared memory: BF16 asynchronously, FP8 widened on the way. Zeros unless `valid`.
 __device__ void fetch(Bf16Element, std::uint16_t* to, const std::uint16_t* from, bool valid) {
   const auto address = static_cast<std::uint32_t>(__cvta_generic_to_shared(to));
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(from), "r"(valid ? 16 : 0) : "memory");
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(from), "r"(valid ? 16 : 0)
+               : "memory");
 }
 __device__ void fetch(Fp8Element, std::uint16_t* to, const std::uint8_t* from, bool valid) {
   std::uint32_t pairs[4] = {};
@@ -63,15 +64,15 @@ __device__ void await_fetches() {
 
 /// One tile of keys or values: tokens [first, first + kKeys) of the sequence, those after `last` as zeros.
 template <class Element, int kWidth>
-__device__ void fetch_tile(const KvLayer& kv, const std::int32_t* table, int kv_head, int part, int first, int last,
-                           std::uint16_t* to) {
+__device__ void fetch_tile(const KvLayer& kv, const std::int32_t* table, int kv_head, int part, int first,
+                           int last, std::uint16_t* to) {
   constexpr int kPieces = kWidth / 8;
 #pragma unroll 4
   for (int i = threadIdx.x; i < kKeys * kPieces; i += kThreads) {
     const int row = i / kPieces, piece = i % kPieces, token = min(first + row, last);
     const int block = token / kv.block_tokens;
-    const auto* const from = kv_at<Element>(kv.data, table[block], kv.kv_heads, kv_head, part, kv.block_tokens,
-                                            token - block * kv.block_tokens, kWidth);
+    const auto* const from = kv_at<Element>(kv.data, table[block], kv.kv_heads, kv_head, part,
+                                            kv.block_tokens, token - block * kv.block_tokens, kWidth);
     fetch(Element{}, to + row * kRow<kWidth> + piece * 8, from + piece * 8, first + row <= last);
   }
 }
@@ -82,8 +83,8 @@ __global__ void __launch_bounds__(kThreads, kWidth <= 128 ? 2 : 1)
   extern __shared__ __align__(16) std::uint16_t shared[];
   constexpr int kPitch = kRow<kWidth>;
   std::uint16_t* const queries = shared;
-  std::uint16_t* const keys = queries + kQueryTile * kPitch;     // two tiles
-  std::uint16_t* const values = keys + 2 * kKeys * kPitch;       // two tiles
+  std::uint16_t* const keys = queries + kQueryTile * kPitch;  // two tiles
+  std::uint16_t* const values = keys + 2 * kKeys * kPitch;    // two tiles
 
   const AttentionInput& input = a.input;
   const int head = blockIdx.y, kv_head = head / (input.heads / input.kv.kv_heads);
@@ -92,14 +93,17 @@ __global__ void __launch_bounds__(kThreads, kWidth <= 128 ? 2 : 1)
   release_successor();
 
   const QueryTile tile = a.tiles[blockIdx.x];
-  const int first_position = input.tokens.positions[tile.first_token], last_position = first_position + tile.tokens - 1;
+  const int first_position = input.tokens.positions[tile.first_token],
+            last_position = first_position + tile.tokens - 1;
   const int window = input.window > 0 ? input.window : last_position + 1;
   const int begin = max(0, first_position - window + 1) / kKeys, end = last_position / kKeys + 1;
   const std::int32_t* const table =
-      input.tokens.tables + static_cast<std::int64_t>(input.tokens.rows[tile.first_token]) * input.tokens.table_stride;
+      input.tokens.tables +
+      static_cast<std::int64_t>(input.tokens.rows[tile.first_token]) * input.tokens.table_stride;
   const auto fetch_both = [&](int number) {
     const int stage = number & 1;
-    fetch_tile<Element, kWidth>(input.kv, table, kv_head, 0, number * kKeys, last_position, keys + stage * kKeys * kPitch);
+    fetch_tile<Element, kWidth>(input.kv, table, kv_head, 0, number * kKeys, last_position,
+                                keys + stage * kKeys * kPitch);
     fetch_tile<Element, kWidth>(input.kv, table, kv_head, 1, number * kKeys, last_position,
                                 values + stage * kKeys * kPitch);
     commit_fetches();
@@ -111,7 +115,8 @@ __global__ void __launch_bounds__(kThreads, kWidth <= 128 ? 2 : 1)
     std::uint32_t pair = 0;
     if (row < tile.tokens && element < input.head_dim) {
       const float2 both = *reinterpret_cast<const float2*>(
-          input.qkv + static_cast<std::int64_t>(tile.first_token + row) * input.stride + head * input.head_dim + element);
+          input.qkv + static_cast<std::int64_t>(tile.first_token + row) * input.stride +
+          head * input.head_dim + element);
       pair = Element::pair(both.x, both.y);
     }
     *reinterpret_cast<std::uint32_t*>(queries + row * kPitch + element) = pair;
@@ -204,8 +209,9 @@ __global__ void __launch_bounds__(kThreads, kWidth <= 128 ? 2 : 1)
     const float sink = sink_of(input, head), highest = fmaxf(maximum[half], sink);
     const float weight = exp2f(maximum[half] - highest);
     const float factor = weight / (total[half] * weight + exp2f(sink - highest));
-    std::uint16_t* const out = input.out + static_cast<std::int64_t>(tile.first_token + row + half * 8) * input.out_stride +
-                               head * input.head_dim;
+    std::uint16_t* const out =
+        input.out + static_cast<std::int64_t>(tile.first_token + row + half * 8) * input.out_stride +
+        head * input.head_dim;
 #pragma unroll
     for (int column = 0; column < kWidth / 8; ++column) {
       const int element = column * 8 + lane % 4 * 2;
@@ -243,8 +249,8 @@ void launch_prefill(const Arguments& arguments, int tiles, const Launch& as) {
   const auto kernel = prefill_attention_kernel<Element, kWidth>;
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes<kWidth>()),
         "shared memory of prefill attention");
-  launch(kernel, dim3(tiles, arguments.input.heads), kThreads, shared_bytes<kWidth>(), as.stream, as.programmatic,
-         "prefill attention", arguments);
+  launch(kernel, dim3(tiles, arguments.input.heads), kThreads, shared_bytes<kWidth>(), as.stream,
+         as.programmatic, "prefill attention", arguments);
 }
 
 template <class Element>
@@ -269,7 +275,8 @@ void rotate_and_append(const AttentionInput& input, int first_token, int count, 
   constexpr int kAppendThreads = 256;
   const auto kernel = input.kv.type == KvType::bf16 ? rotate_and_append_kernel<Bf16Element>
                                                     : rotate_and_append_kernel<Fp8Element>;
-  launch(kernel, dim3(count), kAppendThreads, 0, as.stream, as.programmatic, "rotary embedding", input, first_token);
+  launch(kernel, dim3(count), kAppendThreads, 0, as.stream, as.programmatic, "rotary embedding", input,
+         first_token);
 }
 
 void prefill_attention(const AttentionInput& input, const QueryTile* tiles, int count, const Launch& as) {

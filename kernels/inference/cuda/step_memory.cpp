@@ -58,7 +58,8 @@ std::size_t StepMemory::assign_host(const ModelConfig& config, std::byte* base) 
 std::size_t StepMemory::assign_device(const ModelConfig& config, std::byte* base) {
   Arena arena(base);
   const std::size_t tokens = wide(limits.tokens), slices = wide(limits.slices), hidden = wide(config.hidden);
-  const std::size_t query = wide(config.heads * config.head_dim), key = wide(config.kv_heads * config.head_dim);
+  const std::size_t query = wide(config.heads * config.head_dim),
+                    key = wide(config.kv_heads * config.head_dim);
   const std::size_t chosen = wide(std::max(1, config.experts_per_token));
   const bool moe = config.experts > 0;
   arena.take(device_positions, tokens);

@@ -1,5 +1,6 @@
 #pragma once
-// Synthetic weights made where they are needed: the bits of synthetic.hpp, in the canonical planes of weight_format.hpp.
+// Synthetic weights made where they are needed: the bits of synthetic.hpp, in the canonical planes of
+// weight_format.hpp.
 
 #include <cuda_runtime_api.h>
 
@@ -18,9 +19,9 @@ struct Planes {
   std::byte* zeros = nullptr;
 };
 
-/// Writes rows [first_row, first_row + rows) of a matrix of `columns` columns. Asynchronous in `stream`. Throws Error when the
-/// launch fails.
-void synthesize(const SyntheticTensor& tensor, WeightFormat format, std::size_t columns, std::size_t first_row,
-                std::size_t rows, const Planes& planes, cudaStream_t stream);
+/// Writes rows [first_row, first_row + rows) of a matrix of `columns` columns. Asynchronous in `stream`.
+/// Throws Error when the launch fails.
+void synthesize(const SyntheticTensor& tensor, WeightFormat format, std::size_t columns,
+                std::size_t first_row, std::size_t rows, const Planes& planes, cudaStream_t stream);
 
 }  // namespace sparkmpi::kernels::inference::gpu

@@ -1,10 +1,9 @@
-#include "kernels/inference/cuda/token_layers.hpp"
-
 #include <cuda_bf16.h>
 
 #include <algorithm>
 
 #include "kernels/inference/cuda/launch.cuh"
+#include "kernels/inference/cuda/token_layers.hpp"
 
 namespace sparkmpi::kernels::inference::gpu {
 namespace {
@@ -31,8 +30,8 @@ __global__ void start_step_kernel(const __grid_constant__ StepStart s) {
   for (int i = threadIdx.x; i < s.pairs; i += blockDim.x) {
     double sine = 0, cosine = 0;
     sincos(position * s.frequencies[i], &sine, &cosine);
-    s.rotation[static_cast<std::int64_t>(token) * s.pairs + i] =
-        make_float2(static_cast<float>(s.rotation_magnitude * cosine), static_cast<float>(s.rotation_magnitude * sine));
+    s.rotation[static_cast<std::int64_t>(token) * s.pairs + i] = make_float2(
+        static_cast<float>(s.rotation_magnitude * cosine), static_cast<float>(s.rotation_magnitude * sine));
   }
   const std::uint16_t* const from = s.embedding + static_cast<std::int64_t>(s.ids[token]) * s.hidden;
   float* const to = s.residual + static_cast<std::int64_t>(token) * s.hidden;
@@ -49,8 +48,9 @@ __device__ float block_sum(float value) {
   return sum;
 }
 
-__global__ void __launch_bounds__(kThreads) rms_norm_kernel(const float* x, int hidden, const float* weight, float eps,
-                                                            const std::int32_t* index, std::uint16_t* out) {
+__global__ void __launch_bounds__(kThreads)
+    rms_norm_kernel(const float* x, int hidden, const float* weight, float eps, const std::int32_t* index,
+                    std::uint16_t* out) {
   await_predecessor();
   release_successor();
   const std::int64_t row = index == nullptr ? static_cast<int>(blockIdx.x) : index[blockIdx.x];
@@ -95,7 +95,8 @@ __global__ void activate_kernel(const std::uint16_t* in, int width, const float*
   float results[2];
   for (int k = 0; k < 2; ++k) {
     const float g = widen(static_cast<std::uint16_t>(gate >> (16 * k))) + (bias == nullptr ? 0 : bias[i + k]);
-    const float u = widen(static_cast<std::uint16_t>(up >> (16 * k))) + (bias == nullptr ? 0 : bias[width + i + k]);
+    const float u =
+        widen(static_cast<std::uint16_t>(up >> (16 * k))) + (bias == nullptr ? 0 : bias[width + i + k]);
     results[k] = activated(activation, g, u);
   }
   *reinterpret_cast<std::uint32_t*>(out + static_cast<std::int64_t>(blockIdx.y) * width + i) =
@@ -107,8 +108,8 @@ __device__ bool better(float value, int index, float than, int than_index) {
   return value > than || (value == than && index < than_index);
 }
 
-__global__ void __launch_bounds__(kThreads) arg_max_kernel(const float* y, int columns, int stride,
-                                                           std::int32_t* next) {
+__global__ void __launch_bounds__(kThreads)
+    arg_max_kernel(const float* y, int columns, int stride, std::int32_t* next) {
   await_predecessor();
   release_successor();
   __shared__ float values[kThreads / 32];
@@ -133,7 +134,8 @@ __global__ void __launch_bounds__(kThreads) arg_max_kernel(const float* y, int c
   next[blockIdx.x] = at;
 }
 
-__global__ void gather_expert_counts_kernel(const std::int32_t* active, int stride, int layers, std::uint32_t* counts) {
+__global__ void gather_expert_counts_kernel(const std::int32_t* active, int stride, int layers,
+                                            std::uint32_t* counts) {
   await_predecessor();
   release_successor();
   for (int i = threadIdx.x; i < layers; i += blockDim.x)
@@ -157,31 +159,34 @@ void start_step(const StepStart& start, int tokens, const Launch& as) {
 
 void rms_norm(const float* x, int hidden, const float* weight, float eps, const std::int32_t* index, int rows,
               std::uint16_t* out, const Launch& as) {
-  launch(rms_norm_kernel, dim3(rows), kThreads, 0, as.stream, as.programmatic, "RMS norm", x, hidden, weight, eps, index,
-         out);
+  launch(rms_norm_kernel, dim3(rows), kThreads, 0, as.stream, as.programmatic, "RMS norm", x, hidden, weight,
+         eps, index, out);
 }
 
 void add_bias(float* y, int columns, int rows, const float* bias, const Launch& as) {
   launch(add_bias_kernel, dim3(rows), kThreads, 0, as.stream, as.programmatic, "bias", y, columns, bias);
 }
 
-void activate(const std::uint16_t* in, int width, int rows, const float* bias, Activation activation, std::uint16_t* out,
-              const Launch& as) {
-  launch(activate_kernel, dim3((width / 2 + kThreads - 1) / kThreads, rows), kThreads, 0, as.stream, as.programmatic,
-         "activation", in, width, bias, activation, out);
+void activate(const std::uint16_t* in, int width, int rows, const float* bias, Activation activation,
+              std::uint16_t* out, const Launch& as) {
+  launch(activate_kernel, dim3((width / 2 + kThreads - 1) / kThreads, rows), kThreads, 0, as.stream,
+         as.programmatic, "activation", in, width, bias, activation, out);
 }
 
-void gather_expert_counts(const std::int32_t* active, int stride, int layers, std::uint32_t* counts, const Launch& as) {
-  launch(gather_expert_counts_kernel, dim3(1), 128, 0, as.stream, as.programmatic, "counts of experts", active, stride,
-         layers, counts);
+void gather_expert_counts(const std::int32_t* active, int stride, int layers, std::uint32_t* counts,
+                          const Launch& as) {
+  launch(gather_expert_counts_kernel, dim3(1), 128, 0, as.stream, as.programmatic, "counts of experts",
+         active, stride, layers, counts);
 }
 
 void count_experts(const std::int32_t* first_pairs, int experts, std::uint32_t* count, const Launch& as) {
-  launch(count_experts_kernel, dim3(1), 32, 0, as.stream, as.programmatic, "counts of experts", first_pairs, experts, count);
+  launch(count_experts_kernel, dim3(1), 32, 0, as.stream, as.programmatic, "counts of experts", first_pairs,
+         experts, count);
 }
 
 void arg_max_rows(const float* y, int columns, int stride, int rows, std::int32_t* next, const Launch& as) {
-  launch(arg_max_kernel, dim3(rows), kThreads, 0, as.stream, as.programmatic, "arg-max", y, columns, stride, next);
+  launch(arg_max_kernel, dim3(rows), kThreads, 0, as.stream, as.programmatic, "arg-max", y, columns, stride,
+         next);
 }
 
 }  // namespace sparkmpi::kernels::inference::gpu

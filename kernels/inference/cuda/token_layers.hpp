@@ -19,9 +19,9 @@ struct StepStart {
   const std::uint16_t* embedding = nullptr;  ///< BF16 [vocab, hidden]
   float embedding_scale = 1;
   int hidden = 0;
-  float* residual = nullptr;             ///< [tokens, hidden]
-  const double* frequencies = nullptr;   ///< [pairs] radians a position
-  double rotation_magnitude = 1;         ///< of sines and cosines
+  float* residual = nullptr;            ///< [tokens, hidden]
+  const double* frequencies = nullptr;  ///< [pairs] radians a position
+  double rotation_magnitude = 1;        ///< of sines and cosines
   int pairs = 0;
   float2* rotation = nullptr;  ///< [tokens, pairs]
 };
@@ -35,16 +35,18 @@ void rms_norm(const float* x, int hidden, const float* weight, float eps, const 
 /// y[row, i] += bias[i], for y [rows, columns].
 void add_bias(float* y, int columns, int rows, const float* bias, const Launch& launch);
 
-/// out[row, i] = act(gate, up) with gate = in[row, i], up = in[row, width + i], both with their bias (null: none, else
-/// [2·width]). @param limit clamped_swiglu's.
-void activate(const std::uint16_t* in, int width, int rows, const float* bias, Activation activation, std::uint16_t* out,
-              const Launch& launch);
+/// out[row, i] = act(gate, up) with gate = in[row, i], up = in[row, width + i], both with their bias (null:
+/// none, else [2·width]). @param limit clamped_swiglu's.
+void activate(const std::uint16_t* in, int width, int rows, const float* bias, Activation activation,
+              std::uint16_t* out, const Launch& launch);
 
 /// next[row] = the index of the row's greatest element, ties to the lowest; y [rows, stride].
-void arg_max_rows(const float* y, int columns, int stride, int rows, std::int32_t* next, const Launch& launch);
+void arg_max_rows(const float* y, int columns, int stride, int rows, std::int32_t* next,
+                  const Launch& launch);
 
 /// Distinct experts of a step of few tokens: counts[layer] = active[layer·stride], for all layers.
-void gather_expert_counts(const std::int32_t* active, int stride, int layers, std::uint32_t* counts, const Launch& launch);
+void gather_expert_counts(const std::int32_t* active, int stride, int layers, std::uint32_t* counts,
+                          const Launch& launch);
 
 /// Distinct experts of many tokens: experts whose groups hold a pair. @param first_pairs [experts + 1].
 void count_experts(const std::int32_t* first_pairs, int experts, std::uint32_t* count, const Launch& launch);

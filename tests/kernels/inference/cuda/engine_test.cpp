@@ -139,15 +139,19 @@ TEST_F(GpuEngine, MixedStepsGiveWhatEachSequenceGivesAlone) {
   // The second sequence's last token decodes between two pieces of the others.
   KvCache& kv = one->kv();
   const int a = kv.open(), b = kv.open(), c = kv.open();
-  for (const auto& [sequence, tokens] : {std::pair(a, 150), {b, 40}, {c, 150}}) ASSERT_TRUE(kv.reserve(sequence, tokens));
+  for (const auto& [sequence, tokens] : {std::pair(a, 150), {b, 40}, {c, 150}})
+    ASSERT_TRUE(kv.reserve(sequence, tokens));
   std::int32_t ignored = 0;
   const SequenceSlice head{b, std::span(short_prompt).first(39)};
   one->step({&head, 1}, {&ignored, 1});
-  const std::vector<SequenceSlice> batch = {{a, long_prompt}, {b, std::span(short_prompt).last(1)}, {c, long_prompt}};
+  const std::vector<SequenceSlice> batch = {
+      {a, long_prompt}, {b, std::span(short_prompt).last(1)}, {c, long_prompt}};
   std::vector<std::int32_t> next(3);
   Logits logits(3 * 512);
   one->step(batch, next, logits.data());
-  const auto row = [&](std::ptrdiff_t i) { return Logits(logits.begin() + i * 512, logits.begin() + (i + 1) * 512); };
+  const auto row = [&](std::ptrdiff_t i) {
+    return Logits(logits.begin() + i * 512, logits.begin() + (i + 1) * 512);
+  };
   EXPECT_LT(relative_error(row(0), long_alone), kBf16Tolerance);
   EXPECT_LT(relative_error(row(1), short_alone), kBf16Tolerance);
   EXPECT_EQ(row(0), row(2)) << "the same tokens at another place of the step";
