@@ -13,6 +13,7 @@
 #include "cli/parse_options.hpp"
 #include "kernels/device/cuda_module.hpp"
 #include "kernels/inference/model_catalog.hpp"
+#include "kernels/inference/model_fit.hpp"
 #include "kernels/registry.hpp"
 #include "ledger/environment.hpp"
 #include "mpi/binding.hpp"
@@ -48,15 +49,34 @@ Rows metrics_table() {
   return rows;
 }
 
+/// For each device here: in which precision a model fits it and with how many tokens of KV cache, or the sum
+/// that shows why not. A GPU counts with what is free on it, the host with its whole memory.
 Rows models_table() {
-  Rows rows{{"model", "family", "layers", "hidden", "heads/kv", "vocab", "bf16", "kv_per_token"}, {}};
+  Rows rows{
+      {"model", "family", "layers", "hidden", "heads/kv", "vocab", "precision", "weights", "kv_per_token"},
+      {}};
+  std::vector<std::uint64_t> memories = {mpi::host_device().memory_bytes};
+  rows.header.emplace_back("host");
+  const kernels::CudaModule cuda;
+  for (const kernels::Device& device : cuda.devices()) {
+    memories.push_back(cuda.memory(device.ordinal).free);
+    rows.header.push_back(device.id);
+  }
   for (const auto& entry : kernels::inference::model_catalog()) {
     const auto config = kernels::inference::parse_model_config(entry.config, entry.name);
-    rows.rows.push_back({std::string(entry.name), std::string(to_string(config.family)),
-                         fmt::format("{}", config.layers), fmt::format("{}", config.hidden),
-                         fmt::format("{}/{}", config.heads, config.kv_heads), fmt::format("{}", config.vocab),
-                         fmt::format("{:.2f} GB", 2e-9 * static_cast<double>(config.parameters())),
-                         format_bytes(static_cast<double>(config.kv_bytes_per_token()))});
+    std::vector<std::string> row = {
+        std::string(entry.name),
+        std::string(to_string(config.family)),
+        fmt::format("{}", config.layers),
+        fmt::format("{}", config.hidden),
+        fmt::format("{}/{}", config.heads, config.kv_heads),
+        fmt::format("{}", config.vocab),
+        std::string(precision_of(config)),
+        fmt::format("{:.2f} GB", 1e-9 * static_cast<double>(config.weight_bytes())),
+        format_bytes(static_cast<double>(config.kv_bytes_per_token()))};
+    for (const std::uint64_t memory : memories)
+      row.push_back(kernels::inference::describe_fit(config, memory));
+    rows.rows.push_back(std::move(row));
   }
   return rows;
 }

@@ -19,8 +19,8 @@ struct SequenceSlice {
   std::span<const std::int32_t> tokens;  ///< at least one, each in [0, vocab_size)
 };
 
-/// What a step has to read at least, by docs/metrics.md: weights without the input embedding, and the KV of
-/// every slice.
+/// What a step has to read at least, by docs/metrics.md: weights without the input embedding and without
+/// experts, and the KV of every slice.
 struct StepBytes {
   std::uint64_t weights = 0;
   std::uint64_t kv = 0;
@@ -40,6 +40,10 @@ class Engine {
 
   /// The bound behind MBU, for a step over these slices as the cache stands before the step.
   virtual StepBytes step_bytes(std::span<const SequenceSlice> batch) const = 0;
+
+  /// Bytes of the distinct experts, all layers together, to which the last step routed its tokens: what
+  /// step_bytes could not know beforehand. 0 for dense models.
+  virtual std::uint64_t last_step_expert_bytes() const { return 0; }
 };
 
 }  // namespace sparkmpi::kernels::inference

@@ -3,54 +3,56 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "base/error.hpp"
-#include "kernels/inference/host/host_engine.hpp"
+#include "kernels/device/datasheet.hpp"
+#include "kernels/device/gpu_state.hpp"
+#include "kernels/inference/loaded_model.hpp"
 #include "kernels/inference/options.hpp"
 #include "kernels/inference/request_metrics.hpp"
 #include "kernels/inference/safetensors.hpp"
 #include "kernels/inference/verification.hpp"
-#include "kernels/stream/read_bandwidth.hpp"
 #include "ledger/environment.hpp"
 
 namespace sparkmpi::kernels::inference {
 namespace {
 
-constexpr double kBandwidthSeconds = 0.3;
-constexpr std::size_t kLeastBandwidthBytes = std::size_t{1} << 20, kMostBandwidthBytes = std::size_t{1} << 30;
 constexpr double kProgressInterval = 0.1;
 
-Weights make_weights(const Settings& settings, host::ThreadTeam& team, Recorder& recorder) {
-  const ModelConfig& config = settings.model.config;
-  const auto progress = [&](double done) { recorder.progress(0.2 * done, "weights"); };
+std::unique_ptr<LoadedModel> load(const Settings& settings, const Site& site, Recorder& recorder) {
   const double start = recorder.clock().now_s();
-  Weights weights = settings.synthetic ? Weights::synthetic(config, settings.seed, team, progress)
-                                       : Weights::load(config, settings.model.directory, team, progress);
+  std::unique_ptr<LoadedModel> model = load_model(settings, site, recorder);
   recorder.series("weights_load_s", "setup").push_back(recorder.clock().now_s() - start);
   recorder.fact("weights_source", settings.synthetic ? fmt::format("synthetic, seed {}", settings.seed)
                                                      : settings.model.directory.string());
-  recorder.fact("weights_hash", fmt::format("{:016x}", weights.hash()));
-  return weights;
+  recorder.fact("weights_format", std::string(precision_of(settings.model.config)));
+  recorder.fact("weights_hash", fmt::format("{:016x}", model->weights_hash()));
+  recorder.series("weights_bytes", "setup").push_back(static_cast<double>(model->weight_bytes()));
+  recorder.series("weights_read_bytes", "setup").push_back(static_cast<double>(model->weight_read_bytes()));
+  recorder.moment("weights_loaded");
+  return model;
 }
 
-std::unique_ptr<Engine> make_engine(const Settings& settings, const Weights& weights, host::ThreadTeam& team,
-                                    Recorder& recorder) {
-  const std::uint64_t block_bytes = kv_block_bytes(weights.config(), settings.kv_block);
-  HostEngineOptions options;
-  options.block_tokens = settings.kv_block;
-  options.kv_blocks = kv_blocks(settings.kv_budget, settings.blocks_in_flight(), settings.kv_block,
-                                block_bytes, [&](const std::string& name) { return recorder.reading(name); });
+std::unique_ptr<Engine> make_engine(const Settings& settings, LoadedModel& model, Recorder& recorder) {
+  std::int64_t blocks =
+      kv_blocks(settings.kv_budget, settings.blocks_in_flight(), settings.kv_block, settings.kv_block_bytes,
+                [&](const std::string& name) { return recorder.reading(name); });
   // Verification wants a few tokens; a cache that small is of no other use.
-  options.kv_blocks =
-      std::max(options.kv_blocks, (kVerificationTokens + settings.kv_block - 1) / settings.kv_block);
-  recorder.fact("simd", std::string(host::to_string(options.simd)));
-  recorder.fact("threads", std::int64_t{team.size()});
-  recorder.fact("kv_blocks", options.kv_blocks);
+  blocks = std::max(blocks, (kVerificationTokens + settings.kv_block - 1) / settings.kv_block);
+  recorder.fact("kv_blocks", blocks);
   recorder.series("kv_cache_bytes", "setup")
-      .push_back(static_cast<double>(options.kv_blocks) * static_cast<double>(block_bytes));
-  recorder.series("kv_cache_tokens", "setup")
-      .push_back(static_cast<double>(options.kv_blocks * settings.kv_block));
-  return make_host_engine(weights, team, options);
+      .push_back(static_cast<double>(blocks) * static_cast<double>(settings.kv_block_bytes));
+  recorder.series("kv_cache_tokens", "setup").push_back(static_cast<double>(blocks * settings.kv_block));
+  std::unique_ptr<Engine> engine = model.make_engine(blocks, recorder);
+  recorder.moment("kv_allocated");
+  return engine;
+}
+
+/// What the device's energy counter says, NaN without one.
+double energy(Recorder& recorder) {
+  return recorder.reading("nvml.energy").value_or(std::numeric_limits<double>::quiet_NaN());
 }
 
 /// The same schedule has to give the same tokens every time.
@@ -70,9 +72,7 @@ class Repeatability {
 
 class Inference final : public Kernel {
  public:
-  void check(const Parameters& parameters, const Site& site) const override {
-    resolve(parameters, site.placement);
-  }
+  void check(const Parameters& parameters, const Site& site) const override { resolve(parameters, site); }
 
   std::vector<std::filesystem::path> files(const Parameters& parameters) const override {
     const ModelSource model =
@@ -82,33 +82,36 @@ class Inference final : public Kernel {
   }
 
   void run(Context& context) override {
-    const Settings settings = resolve(context.parameters, context.site.placement);
+    const Settings settings = resolve(context.parameters, context.site);
     Recorder& recorder = context.recorder;
-    host::ThreadTeam team(settings.cpus);
-    const Weights weights = make_weights(settings, team, recorder);
-    recorder.series("weights_bytes", "setup").push_back(static_cast<double>(weights.bytes()));
-    recorder.series("weights_read_bytes", "setup")
-        .push_back(static_cast<double>(weights.bytes_read_per_step()));
-    recorder.moment("weights_loaded");
-    const std::unique_ptr<Engine> engine = make_engine(settings, weights, team, recorder);
-    recorder.moment("kv_allocated");
+    const std::unique_ptr<LoadedModel> model = load(settings, context.site, recorder);
+    const std::unique_ptr<Engine> engine = make_engine(settings, *model, recorder);
 
-    recorder.series("verification_deviation", "setup").push_back(verify_engine(*engine, settings.seed));
+    const double deviation = verify_engine(*engine, settings.seed, model->verification_tolerance());
+    recorder.series("verification_deviation", "setup").push_back(deviation);
     context.world.barrier("inference: read bandwidth");
-    const auto footprint = static_cast<std::size_t>(weights.bytes_read_per_step());
-    const double bandwidth = stream::measure_read_bandwidth(
-        team, std::clamp(footprint, kLeastBandwidthBytes, kMostBandwidthBytes), kBandwidthSeconds);
+    const double bandwidth = model->read_bandwidth();
     recorder.series("read_bandwidth_bytes_per_s", "setup").push_back(bandwidth);
+    const Device& device = context.site.placement.device;
+    const double datasheet = datasheet_of(device.name).memory_bytes_per_s;
+    if (!std::isnan(datasheet))
+      recorder.series("datasheet_bandwidth_bytes_per_s", "setup").push_back(datasheet);
+    GpuStateLog gpu_state(device, recorder);
 
     Repeatability repeatability;
     bool interrupted = false;
     for (std::int64_t repetition = 0; repetition < settings.repetitions && !interrupted; ++repetition) {
       context.world.barrier(fmt::format("inference: repetition {}", repetition));
+      const double energy_before = energy(recorder);
       const RequestLog log = run_repetition(settings, *engine, repetition, context);
       interrupted = log.interrupted;
-      record_log(log, {repetition, bandwidth, settings.save_tokens}, recorder);
+      gpu_state.record(fmt::format("repetition {}", repetition));
+      record_log(log,
+                 {repetition, bandwidth, settings.save_tokens, datasheet, energy(recorder) - energy_before},
+                 recorder);
       if (!interrupted) repeatability.check(log);
     }
+    gpu_state.finish();
     recorder.moment("measured");
     recorder.series("kv_cache_peak_tokens", "setup")
         .push_back(static_cast<double>(engine->kv().peak_blocks() * settings.kv_block));
@@ -143,6 +146,7 @@ const KernelInfo kInfo = {
     .options = kOptions,
     .metrics = kMetrics,
     .headline = "decode_tokens_per_s",
+    .runs_on_gpu = true,
     .make = []() -> std::unique_ptr<Kernel> { return std::make_unique<Inference>(); },
 };
 

@@ -5,15 +5,18 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
+#include "kernels/inference/cuda_inference.hpp"
 #include "kernels/inference/host/host_engine.hpp"
+#include "kernels/inference/model_fit.hpp"
 #include "ledger/environment.hpp"
 
 namespace sparkmpi::kernels::inference {
 
-const std::array<OptionSpec, 15> kOptions = {{
+const std::array<OptionSpec, 18> kOptions = {{
     {.name = "model",
      .short_name = 'm',
      .kind = OptionKind::text,
@@ -76,6 +79,11 @@ const std::array<OptionSpec, 15> kOptions = {{
      .default_value = "auto",
      .list = true,
      .help = "KV cache of each rank: auto (what is in flight), 4GiB, 8192tok, or 0.5*meminfo.MemAvailable"},
+    {.name = "kv-dtype",
+     .kind = OptionKind::text,
+     .default_value = "bf16",
+     .list = true,
+     .help = "what keys and values are stored as: bf16, or on a GPU fp8 (E4M3)"},
     {.name = "kv-block",
      .kind = OptionKind::integer,
      .default_value = "16",
@@ -106,6 +114,18 @@ const std::array<OptionSpec, 15> kOptions = {{
      .kind = OptionKind::flag,
      .default_value = "",
      .help = "make weights from the seed even where the model's own are there"},
+    {.name = "weights",
+     .kind = OptionKind::text,
+     .default_value = "auto",
+     .list = true,
+     .help = "format of the linear layers: auto (what config.json says), or bf16, fp8, awq or mxfp4 for "
+             "synthetic weights"},
+    {.name = "load",
+     .kind = OptionKind::text,
+     .default_value = "mmap",
+     .list = true,
+     .help = "how weight files are read: mmap, by way of the page cache, or direct (O_DIRECT), past it into "
+             "as much memory"},
     {.name = "save-tokens",
      .kind = OptionKind::flag,
      .default_value = "",
@@ -146,20 +166,87 @@ std::vector<int> chosen_cpus(const Parameters& parameters, const Placement& plac
   return cpus;
 }
 
-/// A weight matrix that does not fit would end in the kernel's OOM killer, without a word.
-void refuse_what_cannot_fit(const Settings& settings) {
-  const double weights = 2.0 * static_cast<double>(settings.model.config.parameters());
-  const double physical =
-      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
-  if (weights > physical) {
-    throw UsageError(fmt::format("{} has {} of weights in BF16 and this node has {} of memory",
-                                 settings.model.config.name, format_bytes(weights), format_bytes(physical)));
+LoadMode chosen_load_mode(const std::string& word) {
+  if (word == "mmap") return LoadMode::mapped;
+  if (word == "direct") return LoadMode::direct;
+  throw UsageError(fmt::format("--load {}: give mmap or direct", word));
+}
+
+KvType chosen_kv_type(const Parameters& parameters, const Device& device) {
+  const std::string& word = parameters.text("kv-dtype");
+  const std::optional<KvType> type = parse_kv_type(word);
+  if (!type) throw UsageError(fmt::format("--kv-dtype {}: give bf16 or fp8", word));
+  if (*type != KvType::bf16 && device.kind == DeviceKind::host)
+    throw UsageError(fmt::format("--kv-dtype {}: the host engine stores keys and values in bf16", word));
+  return *type;
+}
+
+/// What the requests in flight need on a GPU, against what is free there before anything is loaded.
+void refuse_beyond_device(const Settings& settings, const Site& site) {
+  const ModelConfig& config = settings.model.config;
+  const auto weights = static_cast<double>(config.weight_bytes());
+  const std::int64_t blocks = settings.kv_budget.unit == KvUnit::fraction
+                                  ? 0  // a part of what is left by then
+                                  : kv_blocks(settings.kv_budget, settings.blocks_in_flight(),
+                                              settings.kv_block, settings.kv_block_bytes, {});
+  const double cache = static_cast<double>(blocks) * static_cast<double>(settings.kv_block_bytes);
+  const auto free = static_cast<double>(site.cuda.memory(site.placement.device.ordinal).free);
+  if (weights + cache <= free) return;
+  throw UsageError(fmt::format(
+      "{} in {} has {} of weights, and {} of KV cache for {} tokens: {} of {} free on {}; take fewer "
+      "or shorter requests, --kv-dtype fp8, or a smaller model",
+      config.name, precision_of(config), format_bytes(weights), format_bytes(cache),
+      blocks * settings.kv_block, format_bytes(weights + cache), format_bytes(free),
+      site.placement.device.id));
+}
+
+/// The GPU engine's own limits, before anything is loaded.
+void refuse_beyond_kernels(const Settings& settings) {
+  if (device_kv_width(settings.model.config.head_dim) == 0)
+    throw UsageError(fmt::format("{}: heads of {} elements; the GPU engine has attention for up to 256",
+                                 settings.model.config.name, settings.model.config.head_dim));
+  if (settings.kv_block % kDeviceKvTile != 0)
+    throw UsageError(fmt::format("--kv-block {}: on a GPU it has to be a multiple of {}", settings.kv_block,
+                                 kDeviceKvTile));
+}
+
+void choose_weight_format(const std::string& word, Settings& settings) {
+  if (word == "auto") return;
+  const std::optional<WeightFormat> format = parse_weight_format(word);
+  if (!format) throw UsageError(fmt::format("--weights {}: is none of auto, bf16, fp8, awq and mxfp4", word));
+  ModelConfig& config = settings.model.config;
+  const std::string stored(precision_of(config));
+  set_weight_format(config, *format);
+  if (!settings.synthetic && word != stored) {
+    throw UsageError(fmt::format("--weights {}: {} holds {}; add --synthetic to measure its shape in {}",
+                                 word, settings.model.directory.string(), stored, word));
   }
+}
+
+/// A weight matrix that does not fit would end in the kernel's OOM killer, without a word.
+void refuse_what_cannot_fit(const Settings& settings, const Placement& placement, int local_ranks) {
+  const bool host = placement.device.kind == DeviceKind::host;
+  const ModelConfig& config = settings.model.config;
+  const double memory =
+      host ? static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE))
+           : static_cast<double>(placement.device.memory_bytes);
+  const auto weights = static_cast<double>(config.weight_bytes());
+  const int copies = host ? local_ranks : 1;
+  if (weights * copies <= memory) return;
+  const auto fit = widest_fit(config, static_cast<std::uint64_t>(memory / copies));
+  const std::string_view precision = precision_of(config);
+  throw UsageError(fmt::format(
+      "{} has {} of weights in {}{} and {} has {} of memory{}", config.name, format_bytes(weights), precision,
+      copies > 1 ? fmt::format(" on each of {} ranks", copies) : "", host ? "this node" : placement.device.id,
+      format_bytes(memory),
+      fit ? fmt::format("; --weights {} would fit with {}", precision_of(fit->config),
+                        format_bytes(static_cast<double>(fit->weights)))
+          : ""));
 }
 
 void refuse_small_cache(const Settings& settings) {
   if (settings.kv_budget.unit != KvUnit::bytes && settings.kv_budget.unit != KvUnit::tokens) return;
-  const std::uint64_t block = kv_block_bytes(settings.model.config, settings.kv_block);
+  const std::uint64_t block = settings.kv_block_bytes;
   const std::int64_t blocks = kv_blocks(settings.kv_budget, 0, settings.kv_block, block, {});
   for (std::size_t i = 0; i < settings.requests.size(); ++i) {
     const std::int64_t needed = kv_tokens(settings.requests[i]);
@@ -183,10 +270,15 @@ std::int64_t Settings::blocks_in_flight() const {
   return std::accumulate(blocks.begin(), blocks.end(), std::int64_t{0});
 }
 
-Settings resolve(const Parameters& parameters, const Placement& placement) {
+std::int64_t Settings::decode_batch() const {
+  return std::min(scheduler.concurrency, static_cast<std::int64_t>(requests.size()));
+}
+
+Settings resolve(const Parameters& parameters, const Site& site) {
   Settings settings;
   settings.model = find_model(parameters.text("model"), ledger::process_environment("SPARKMPI_MODEL_PATH"));
   settings.synthetic = parameters.flag("synthetic") || !settings.model.has_weights;
+  choose_weight_format(parameters.text("weights"), settings);
   settings.scheduler = {parameters.integer("concurrency"), parameters.integer("prefill-chunk"),
                         parameters.integer("n-depth")};
   settings.requests = requests_of(parameters, settings.model.config, settings.scheduler);
@@ -197,10 +289,20 @@ Settings resolve(const Parameters& parameters, const Placement& placement) {
   settings.kv_block = static_cast<int>(parameters.integer("kv-block"));
   settings.repetitions = parameters.integer("repetitions");
   settings.seed = static_cast<std::uint64_t>(parameters.integer("seed"));
-  settings.cpus = chosen_cpus(parameters, placement);
+  settings.load = chosen_load_mode(parameters.text("load"));
+  settings.kv_type = chosen_kv_type(parameters, site.placement.device);
+  settings.cpus = chosen_cpus(parameters, site.placement);
   settings.save_tokens = parameters.flag("save-tokens");
-  refuse_what_cannot_fit(settings);
+  refuse_what_cannot_fit(settings, site.placement, site.local_ranks);
+  const bool on_gpu = site.placement.device.kind == DeviceKind::cuda;
+  settings.kv_block_bytes =
+      on_gpu ? device_kv_block_bytes(settings.model.config, settings.kv_block, settings.kv_type)
+             : kv_block_bytes(settings.model.config, settings.kv_block);
   refuse_small_cache(settings);
+  if (on_gpu) {
+    refuse_beyond_kernels(settings);
+    refuse_beyond_device(settings, site);
+  }
   return settings;
 }
 

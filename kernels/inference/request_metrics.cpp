@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <limits>
 
 #include "base/error.hpp"
+#include "kernels/device/gpu_state.hpp"
 
 namespace sparkmpi::kernels::inference {
 namespace {
@@ -97,7 +99,7 @@ void record_steps(const RequestLog& log, const LogContext& context, Recorder& re
 
 }  // namespace
 
-const std::array<results::MetricInfo, 33> kMetrics = {{
+const std::array<results::MetricInfo, 41> kMetrics = {{
     {"output_tokens_per_s", "1/s", Better::higher, Origin::derived,
      "all output tokens / wall time of a repetition"},
     {"requests_per_s", "1/s", Better::higher, Origin::derived,
@@ -110,6 +112,12 @@ const std::array<results::MetricInfo, 33> kMetrics = {{
      "bytes that decode steps must read / their time"},
     {"mbu_measured", "1", Better::higher, Origin::derived,
      "decode_bytes_per_s / read_bandwidth_bytes_per_s of the same run"},
+    {"mbu_datasheet", "1", Better::higher, Origin::derived,
+     "decode_bytes_per_s / the memory bandwidth of the device's datasheet"},
+    {"energy_per_output_token_j", "J", Better::lower, Origin::derived,
+     "the GPU's energy counter over a repetition / its output tokens"},
+    {"datasheet_bandwidth_bytes_per_s", "B/s", Better::neither, Origin::assumed,
+     "memory bandwidth that the device's maker gives"},
     {"wall_time_s", "s", Better::lower, Origin::measured,
      "a repetition: first request sent to last step ended"},
     {"read_bandwidth_bytes_per_s", "B/s", Better::neither, Origin::measured,
@@ -149,6 +157,11 @@ const std::array<results::MetricInfo, 33> kMetrics = {{
     {"verification_deviation", "1", Better::neither, Origin::measured,
      "largest difference of logits between prefill and decode of the same tokens, in their standard "
      "deviations"},
+    kSmClock,
+    kMemoryClock,
+    kPower,
+    kTemperature,
+    kThrottled,
 }};
 
 void record_log(const RequestLog& log, const LogContext& context, Recorder& recorder) {
@@ -171,6 +184,12 @@ void record_log(const RequestLog& log, const LogContext& context, Recorder& reco
   put("decode_tokens_per_s", decode.rate());
   put("decode_bytes_per_s", decode_bytes);
   put("mbu_measured", mbu);
+  if (!std::isnan(context.datasheet_bytes_per_s))
+    put("mbu_datasheet", decode_bytes / context.datasheet_bytes_per_s);
+  if (!std::isnan(context.energy_j)) {
+    put("energy_per_output_token_j",
+        log.tokens.empty() ? kNone : context.energy_j / static_cast<double>(log.tokens.size()));
+  }
   put("wall_time_s", wall);
   if (mbu > kImplausible) {
     throw Error(

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 
 #include "kernels/inference/scheduler.hpp"
 #include "kernels/recorder.hpp"
@@ -10,13 +11,17 @@
 
 namespace sparkmpi::kernels::inference {
 
-extern const std::array<results::MetricInfo, 33> kMetrics;
+extern const std::array<results::MetricInfo, 41> kMetrics;
 
 /// Where a log belongs and what it is measured against.
 struct LogContext {
   std::int64_t repetition = 0;
   double read_bandwidth_bytes_per_s;  ///< measured in the same run
   bool save_tokens = false;
+  /// Memory bandwidth that the device's maker gives, and the energy that the device took for this repetition
+  /// in J; NaN where nobody says.
+  double datasheet_bytes_per_s = std::numeric_limits<double>::quiet_NaN();
+  double energy_j = std::numeric_limits<double>::quiet_NaN();
 };
 
 /// Appends one repetition's raw time stamps (axes token, request, step) and what derives from them (axes itl,

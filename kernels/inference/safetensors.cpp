@@ -31,11 +31,11 @@ struct DTypeName {
   std::uint64_t bytes;
 };
 constexpr DTypeName kDTypes[] = {
-    {"BF16", DType::bf16, 2},  {"F16", DType::f16, 2},       {"F32", DType::f32, 4},
-    {"F64", DType::other, 8},  {"I64", DType::other, 8},     {"I32", DType::other, 4},
-    {"I16", DType::other, 2},  {"I8", DType::other, 1},      {"U8", DType::other, 1},
-    {"BOOL", DType::other, 1}, {"F8_E4M3", DType::other, 1}, {"F8_E5M2", DType::other, 1},
-    {"U16", DType::other, 2},  {"U32", DType::other, 4},     {"U64", DType::other, 8}};
+    {"BF16", DType::bf16, 2},  {"F16", DType::f16, 2},         {"F32", DType::f32, 4},
+    {"F64", DType::other, 8},  {"I64", DType::other, 8},       {"I32", DType::i32, 4},
+    {"I16", DType::other, 2},  {"I8", DType::other, 1},        {"U8", DType::u8, 1},
+    {"BOOL", DType::other, 1}, {"F8_E4M3", DType::f8_e4m3, 1}, {"F8_E5M2", DType::other, 1},
+    {"U16", DType::other, 2},  {"U32", DType::other, 4},       {"U64", DType::other, 8}};
 
 class Checker {
  public:
@@ -161,20 +161,34 @@ std::map<std::string, TensorInfo> parse_safetensors_header(std::span<const std::
 
 class SafetensorsDirectory::Mapping {
  public:
-  explicit Mapping(const std::filesystem::path& path) {
+  Mapping(const std::filesystem::path& path, LoadMode mode) {
     const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (file < 0)
       throw UsageError(fmt::format("{}: can't be opened: {}", path.string(), std::strerror(errno)));
     struct stat status {};
     fstat(file, &status);
     size_ = static_cast<std::size_t>(status.st_size);
-    void* const mapping = size_ == 0 ? MAP_FAILED : mmap(nullptr, size_, PROT_READ, MAP_SHARED, file, 0);
+    const bool direct = mode == LoadMode::direct;
+    // Whole pages: what O_DIRECT writes at the end of a file has room.
+    void* const mapping =
+        size_ == 0 ? MAP_FAILED
+        : direct   ? mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                   : mmap(nullptr, size_, PROT_READ, MAP_SHARED, file, 0);
     close(file);
     if (mapping == MAP_FAILED)
       throw UsageError(fmt::format("{}: is empty or can't be mapped", path.string()));
     data_ = static_cast<const std::byte*>(mapping);
-    // Loading reads every byte once, front to back.
-    madvise(mapping, size_, MADV_SEQUENTIAL);
+    if (!direct) {
+      // Loading reads every byte once, front to back.
+      madvise(mapping, size_, MADV_SEQUENTIAL);
+      return;
+    }
+    try {
+      read_direct(path, size_, static_cast<std::byte*>(mapping));
+    } catch (...) {
+      munmap(mapping, size_);
+      throw;
+    }
   }
   ~Mapping() { munmap(const_cast<std::byte*>(data_), size_); }
   Mapping(const Mapping&) = delete;
@@ -201,12 +215,13 @@ std::vector<std::filesystem::path> files_of(const std::filesystem::path& directo
 
 }  // namespace
 
-SafetensorsDirectory::SafetensorsDirectory(const std::filesystem::path& directory) : directory_(directory) {
+SafetensorsDirectory::SafetensorsDirectory(const std::filesystem::path& directory, LoadMode mode)
+    : directory_(directory) {
   std::map<std::string, std::string> promised;
   if (std::filesystem::exists(directory / kIndex)) promised = read_index(directory / kIndex);
   for (const std::filesystem::path& file : files_of(directory, promised)) {
     files_.push_back(file);
-    mappings_.push_back(std::make_unique<Mapping>(files_.back()));
+    mappings_.push_back(std::make_unique<Mapping>(files_.back(), mode));
     const auto bytes = mappings_.back()->bytes();
     for (auto& [tensor, info] : parse_safetensors_header(bytes, bytes.size(), files_.back().string())) {
       if (!places_.emplace(tensor, Place{files_.size() - 1, std::move(info)}).second) {

@@ -12,9 +12,11 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/inference/direct_read.hpp"
+
 namespace sparkmpi::kernels::inference {
 
-enum class DType : std::uint8_t { bf16, f16, f32, other };
+enum class DType : std::uint8_t { bf16, f16, f32, u8, i32, f8_e4m3, other };
 
 struct TensorInfo {
   DType dtype = DType::other;
@@ -31,11 +33,11 @@ struct TensorInfo {
 std::map<std::string, TensorInfo> parse_safetensors_header(std::span<const std::byte> start,
                                                            std::uint64_t file_size, std::string_view where);
 
-/// All tensors of a model directory, memory-mapped: model.safetensors, or the shards that
-/// model.safetensors.index.json names.
+/// All tensors of a model directory, memory-mapped or read past the page cache: model.safetensors, or the
+/// shards that model.safetensors.index.json names.
 class SafetensorsDirectory {
  public:
-  explicit SafetensorsDirectory(const std::filesystem::path& directory);
+  explicit SafetensorsDirectory(const std::filesystem::path& directory, LoadMode mode = LoadMode::mapped);
   ~SafetensorsDirectory();
   SafetensorsDirectory(SafetensorsDirectory&&) noexcept;
   SafetensorsDirectory& operator=(SafetensorsDirectory&&) = delete;       ///< nobody needs it

@@ -131,6 +131,7 @@ class Scheduler {
     event.start_s = clock_.now_s();
     engine_.step(batch_, tokens_);
     event.end_s = clock_.now_s();
+    event.bytes.weights += engine_.last_step_expert_bytes();
     log_.end_s = event.end_s;
     log_.steps.push_back(event);
     for (std::size_t i = 0; i < batch_.size(); ++i) {

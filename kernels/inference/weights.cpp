@@ -1,215 +1,211 @@
 #include "kernels/inference/weights.hpp"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
+#include <algorithm>
+#include <atomic>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#include <cmath>
-#include <cstring>
-#include <optional>
-
-#include "base/error.hpp"
-#include "kernels/inference/safetensors.hpp"
-#include "kernels/inference/synthetic.hpp"
+#include "kernels/inference/tensor_plan.hpp"
+#include "kernels/inference/weight_hash.hpp"
+#include "kernels/inference/weight_source.hpp"
 
 namespace sparkmpi::kernels::inference {
 namespace {
 
-std::size_t wide(int value) {
-  return static_cast<std::size_t>(value);
+/// Planes of a matrix begin at cache lines.
+constexpr std::size_t kAlignment = 64;
+/// Rows that a worker reads from the source at once.
+constexpr std::size_t kRowsAtOnce = 256;
+
+std::size_t aligned(std::size_t bytes) {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-/// Where one part of a fused matrix comes from: fills rows [first, last) of it.
-struct Part {
-  std::string name;
-  std::size_t rows;
-  double gain = 1;
-};
+/// Bytes from row to row: values of padded rows. (A format with groups has no padding: they are multiples of
+/// 32 columns.)
+RowBytes row_distance(WeightFormat format, std::size_t columns) {
+  RowBytes distance = row_bytes(format, columns);
+  distance.values = row_bytes(format, padded(columns)).values;
+  return distance;
+}
 
-/// A source of tensors: a directory or a seed.
-class Source {
- public:
-  virtual ~Source() = default;
-  /// Prepares a tensor of this shape; returns a function that writes row `row` to `to`.
-  using RowWriter = std::function<void(std::size_t row, Bf16* to)>;
-  virtual RowWriter rows(const std::string& name, std::size_t rows, std::size_t columns,
-                         double gain) const = 0;
-  virtual std::vector<float> vector(const std::string& name, std::size_t size,
-                                    std::optional<float> constant) const = 0;
-};
-
-class DirectorySource final : public Source {
- public:
-  explicit DirectorySource(const std::filesystem::path& directory) : tensors_(directory) {}
-
-  RowWriter rows(const std::string& name, std::size_t rows, std::size_t columns, double) const override {
-    const auto tensor = checked(name, {rows, columns});
-    return [tensor, columns](std::size_t row, Bf16* to) { convert(tensor, row * columns, columns, to); };
-  }
-
-  std::vector<float> vector(const std::string& name, std::size_t size, std::optional<float>) const override {
-    const auto tensor = checked(name, {size});
-    std::vector<Bf16> values(size);
-    convert(tensor, 0, size, values.data());
-    std::vector<float> floats;
-    for (const Bf16 value : values) floats.push_back(to_float(value));
-    return floats;
-  }
-
- private:
-  using Tensor = SafetensorsDirectory::Tensor;
-
-  Tensor checked(const std::string& name, const std::vector<std::uint64_t>& shape) const {
-    const Tensor tensor = tensors_.at(name);
-    if (tensor.info->shape != shape) {
-      throw UsageError(fmt::format("{}: tensor '{}' has the shape [{}], config.json makes it [{}]",
-                                   tensor.file, name, fmt::join(tensor.info->shape, ", "),
-                                   fmt::join(shape, ", ")));
-    }
-    if (tensor.info->dtype == DType::other) {
-      throw UsageError(fmt::format("{}: tensor '{}' is of type {}; this engine reads BF16, F16 and F32",
-                                   tensor.file, name, tensor.info->dtype_name));
-    }
-    return tensor;
-  }
-
-  static void convert(const Tensor& tensor, std::size_t first, std::size_t count, Bf16* to) {
-    if (tensor.info->dtype == DType::bf16) {
-      std::memcpy(to, tensor.bytes.data() + first * 2, count * 2);
-      return;
-    }
-    for (std::size_t i = 0; i < count; ++i) {
-      float value = 0;
-      if (tensor.info->dtype == DType::f32) {
-        std::memcpy(&value, tensor.bytes.data() + (first + i) * 4, 4);
-      } else {
-        std::uint16_t half = 0;
-        std::memcpy(&half, tensor.bytes.data() + (first + i) * 2, 2);
-        value = half_to_float(half);
-      }
-      to[i] = to_bf16(value);
-    }
-  }
-
-  SafetensorsDirectory tensors_;
-};
-
-class SeedSource final : public Source {
- public:
-  explicit SeedSource(std::uint64_t seed) : seed_(seed) {}
-
-  RowWriter rows(const std::string& name, std::size_t, std::size_t columns, double gain) const override {
-    const SyntheticTensor tensor(seed_, name, columns, gain);
-    return [tensor, columns](std::size_t row, Bf16* to) {
-      for (std::size_t i = 0; i < columns; ++i) to[i] = tensor.element(row * columns + i);
-    };
-  }
-
-  std::vector<float> vector(const std::string& name, std::size_t size,
-                            std::optional<float> constant) const override {
-    if (constant) return std::vector<float>(size, *constant);
-    const SyntheticTensor tensor(seed_, name, 3, 0.1);
-    std::vector<float> values;
-    for (std::size_t i = 0; i < size; ++i) values.push_back(to_float(tensor.element(i)));
-    return values;
-  }
-
- private:
-  std::uint64_t seed_;
-};
+bool is_norm(TensorRole role) {
+  return role == TensorRole::attention_norm || role == TensorRole::mlp_norm || role == TensorRole::final_norm;
+}
 
 }  // namespace
 
 /// Builds the matrices one by one, each worker filling the rows that it will read.
 class Weights::Builder {
  public:
-  Builder(const ModelConfig& config, const Source& source, host::ThreadTeam& team, const Progress& progress)
-      : weights_(config), source_(source), team_(team), progress_(progress) {}
+  Builder(const ModelConfig& config, const WeightSource& source, host::ThreadTeam& team,
+          const Progress& progress)
+      : weights_(config), source_(source), team_(team), progress_(progress), plan_(tensor_plan(config)) {
+    for (const PlannedTensor& tensor : plan_) total_ += tensor.bytes();
+  }
 
   Weights build() {
-    const ModelConfig& config = weights_.config_;
-    const std::size_t hidden = wide(config.hidden), inter = wide(config.intermediate);
-    const std::size_t query = wide(config.heads) * wide(config.head_dim),
-                      key = wide(config.kv_heads) * wide(config.head_dim);
-    const double residual_gain = 1 / std::sqrt(2.0 * config.layers);
-    weights_.embedding_ = matrix({{"model.embed_tokens.weight", wide(config.vocab)}}, hidden);
-    for (int i = 0; i < config.layers; ++i) {
-      const std::string prefix = fmt::format("model.layers.{}.", i);
-      LayerWeights layer;
-      layer.attention_norm = source_.vector(prefix + "input_layernorm.weight", hidden, 1.0F);
-      layer.mlp_norm = source_.vector(prefix + "post_attention_layernorm.weight", hidden, 1.0F);
-      layer.qkv = matrix({{prefix + "self_attn.q_proj.weight", query},
-                          {prefix + "self_attn.k_proj.weight", key},
-                          {prefix + "self_attn.v_proj.weight", key}},
-                         hidden);
-      if (config.qkv_bias) layer.qkv_bias = biases(prefix, query, key);
-      layer.output = matrix({{prefix + "self_attn.o_proj.weight", hidden, residual_gain}}, query);
-      layer.gate_up =
-          matrix({{prefix + "mlp.gate_proj.weight", inter}, {prefix + "mlp.up_proj.weight", inter}}, hidden);
-      layer.down = matrix({{prefix + "mlp.down_proj.weight", hidden, residual_gain}}, inter);
-      weights_.layers_.push_back(std::move(layer));
-      if (progress_) progress_((i + 1.0) / (config.layers + 1.0));
-    }
-    weights_.final_norm_ = source_.vector("model.norm.weight", hidden, 1.0F);
-    weights_.lm_head_ = config.tied_embeddings ? weights_.embedding_
-                                               : matrix({{"lm_head.weight", wide(config.vocab)}}, hidden);
+    source_.check(plan_);
+    weights_.layers_.resize(static_cast<std::size_t>(weights_.config_.layers));
+    for (LayerWeights& layer : weights_.layers_)
+      layer.feed_forward.resize(static_cast<std::size_t>(weights_.config_.experts_or_one()));
+    hashes_.resize(plan_.size());
+    for (std::size_t i = 0; i < plan_.size();) i += place(i);
+    for (const std::uint64_t hash : hashes_) weights_.hash_ = extend_hash(weights_.hash_, hash);
+    if (weights_.config_.tied_embeddings) weights_.lm_head_ = weights_.embedding_;
     return std::move(weights_);
   }
 
  private:
-  std::vector<float> biases(const std::string& prefix, std::size_t query, std::size_t key) const {
-    std::vector<float> all;
-    for (const auto& [name, size] : {std::pair("q", query), std::pair("k", key), std::pair("v", key)}) {
-      const auto part =
-          source_.vector(fmt::format("{}self_attn.{}_proj.bias", prefix, name), size, std::nullopt);
-      all.insert(all.end(), part.begin(), part.end());
+  /// Puts plan_[index] where it belongs, with those after it that make one matrix with it. Returns how many.
+  std::size_t place(std::size_t index) {
+    const PlannedTensor& tensor = plan_[index];
+    if (tensor.is_vector()) {
+      std::vector<float> values = source_.read_vector(tensor);
+      if (is_norm(tensor.role)) {
+        for (float& value : values) value += weights_.config_.norm_offset;
+      }
+      hashes_[index] = row_hash(values.data(), values.size() * sizeof(float), 0, 0);
+      std::vector<float>& to = vector_of(tensor);
+      to.insert(to.end(), values.begin(), values.end());
+      return 1;
     }
-    return all;
+    const std::size_t parts = tensor.role == TensorRole::query ? 3 : tensor.role == TensorRole::gate ? 2 : 1;
+    matrix_of(tensor) = matrix(std::span(plan_).subspan(index, parts), hashes_.data() + index);
+    for (std::size_t i = index; i < index + parts; ++i) done_ += plan_[i].bytes();
+    if (progress_) progress_(static_cast<double>(done_) / static_cast<double>(total_));
+    return parts;
   }
 
-  Matrix matrix(const std::vector<Part>& parts, std::size_t columns) {
-    Matrix result{nullptr, 0, columns, padded(columns)};
-    std::vector<Source::RowWriter> writers;
+  Matrix& matrix_of(const PlannedTensor& tensor) {
+    switch (tensor.role) {
+      case TensorRole::embedding:
+        return weights_.embedding_;
+      case TensorRole::lm_head:
+        return weights_.lm_head_;
+      case TensorRole::query:
+        return layer_of(tensor).qkv;
+      case TensorRole::output:
+        return layer_of(tensor).output;
+      case TensorRole::router:
+        return layer_of(tensor).router;
+      case TensorRole::gate:
+        return feed_forward_of(tensor).gate_up;
+      default:
+        return feed_forward_of(tensor).down;
+    }
+  }
+
+  std::vector<float>& vector_of(const PlannedTensor& tensor) {
+    switch (tensor.role) {
+      case TensorRole::final_norm:
+        return weights_.final_norm_;
+      case TensorRole::attention_norm:
+        return layer_of(tensor).attention_norm;
+      case TensorRole::mlp_norm:
+        return layer_of(tensor).mlp_norm;
+      case TensorRole::sinks:
+        return layer_of(tensor).sinks;
+      case TensorRole::output_bias:
+        return layer_of(tensor).output_bias;
+      case TensorRole::router_bias:
+        return layer_of(tensor).router_bias;
+      case TensorRole::gate_bias:
+      case TensorRole::up_bias:
+        return feed_forward_of(tensor).gate_up_bias;
+      case TensorRole::down_bias:
+        return feed_forward_of(tensor).down_bias;
+      default:
+        return layer_of(tensor).qkv_bias;
+    }
+  }
+
+  LayerWeights& layer_of(const PlannedTensor& tensor) {
+    return weights_.layers_[static_cast<std::size_t>(tensor.layer)];
+  }
+  FeedForwardWeights& feed_forward_of(const PlannedTensor& tensor) {
+    return layer_of(tensor).feed_forward[static_cast<std::size_t>(std::max(tensor.expert, 0))];
+  }
+
+  /// @param hashes get each part's.
+  Matrix matrix(std::span<const PlannedTensor> parts, std::uint64_t* hashes) {
+    const PlannedTensor& first = parts.front();
+    Matrix result;
+    result.format = first.format;
+    result.columns = first.columns;
+    result.stride = padded(first.columns);
+    result.distance = row_distance(first.format, first.columns);
     std::vector<std::size_t> first_rows;
-    for (const Part& part : parts) {
-      writers.push_back(source_.rows(part.name, part.rows, columns, part.gain));
+    for (const PlannedTensor& part : parts) {
       first_rows.push_back(result.rows);
       result.rows += part.rows;
     }
-    host::Buffer& buffer = weights_.buffers_.emplace_back(result.rows * result.stride * sizeof(Bf16));
-    Bf16* const data = buffer.as<Bf16>().data();
-    result.data = data;
-    // Parts are sliced one by one, exactly as the engine slices them (host_engine.cpp), so that first touch
+    const std::size_t values = aligned(result.rows * result.distance.values),
+                      scales = aligned(result.rows * result.distance.scales),
+                      zeros = result.rows * result.distance.zeros;
+    std::byte* const data = weights_.buffers_.emplace_back(values + scales + zeros).data();
+    result.values = data;
+    if (scales > 0) result.scales = data + values;
+    if (zeros > 0) result.zeros = data + values + scales;
+    const RowBlock all{data,
+                       result.distance.values,
+                       data + values,
+                       result.distance.scales,
+                       data + values + scales,
+                       result.distance.zeros};
+    // Parts are sliced one by one, exactly as the engine slices them (forward.cpp), so that first touch
     // decides the NUMA node in favour of the reader. Padding stays zero: anonymous memory is.
     team_.run([&](int worker) {
       for (std::size_t part = 0; part < parts.size(); ++part) {
         const host::Slice slice = host::slice_of(parts[part].rows, worker, team_.size());
-        for (std::size_t row = slice.begin; row < slice.end; ++row) {
-          writers[part](row, data + (first_rows[part] + row) * result.stride);
+        std::uint64_t hash = 0;
+        for (std::size_t row = slice.begin; row < slice.end; row += kRowsAtOnce) {
+          const std::size_t rows = std::min(kRowsAtOnce, slice.end - row);
+          read_rows(parts[part], row, rows, first_rows[part] + row, all);
+          hash += hash_rows(parts[part], row, rows, first_rows[part] + row, all);
         }
+        std::atomic_ref(hashes[part]).fetch_add(hash);
       }
     });
     return result;
   }
 
+  void read_rows(const PlannedTensor& tensor, std::size_t row, std::size_t rows, std::size_t to_row,
+                 RowBlock to) const {
+    to.values += to_row * to.values_stride;
+    to.scales += to_row * to.scales_stride;
+    to.zeros += to_row * to.zeros_stride;
+    source_.read(tensor, {row, rows, 0, tensor.columns}, to);
+  }
+
+  /// Of what lies in memory.
+  static std::uint64_t hash_rows(const PlannedTensor& tensor, std::size_t row, std::size_t rows,
+                                 std::size_t in_row, const RowBlock& in) {
+    const RowBytes bytes = row_bytes(tensor.format, tensor.columns);
+    std::uint64_t hash = 0;
+    for (std::size_t i = 0; i < rows; ++i) {
+      hash += row_hash(in.values + (in_row + i) * in.values_stride, bytes.values, 0, row + i);
+      hash += row_hash(in.scales + (in_row + i) * in.scales_stride, bytes.scales, 1, row + i);
+      hash += row_hash(in.zeros + (in_row + i) * in.zeros_stride, bytes.zeros, 2, row + i);
+    }
+    return hash;
+  }
+
   Weights weights_;
-  const Source& source_;
+  const WeightSource& source_;
   host::ThreadTeam& team_;
   const Progress& progress_;
+  std::vector<PlannedTensor> plan_;
+  std::uint64_t total_ = 0, done_ = 0;
+  std::vector<std::uint64_t> hashes_;  ///< of the plan's tensors
 };
 
 Weights Weights::load(const ModelConfig& config, const std::filesystem::path& directory,
-                      host::ThreadTeam& team, const Progress& progress) {
-  const DirectorySource source(directory);
-  return Builder(config, source, team, progress).build();
+                      host::ThreadTeam& team, const Progress& progress, LoadMode mode) {
+  return Builder(config, *open_weights(directory, mode), team, progress).build();
 }
 
 Weights Weights::synthetic(const ModelConfig& config, std::uint64_t seed, host::ThreadTeam& team,
                            const Progress& progress) {
-  const SeedSource source(seed);
-  return Builder(config, source, team, progress).build();
+  return Builder(config, *synthetic_weights(seed), team, progress).build();
 }
 
 std::uint64_t Weights::bytes() const {
@@ -218,33 +214,25 @@ std::uint64_t Weights::bytes() const {
   return total;
 }
 
-std::uint64_t Weights::bytes_read_per_step() const {
-  std::uint64_t total = lm_head_.bytes() + final_norm_.size() * sizeof(float);
-  for (const LayerWeights& layer : layers_) {
-    total += layer.qkv.bytes() + layer.output.bytes() + layer.gate_up.bytes() + layer.down.bytes();
-    total += (layer.attention_norm.size() + layer.mlp_norm.size() + layer.qkv_bias.size()) * sizeof(float);
-  }
-  return total;
+std::uint64_t Weights::expert_bytes() const {
+  if (config_.experts == 0) return 0;
+  const FeedForwardWeights& one = layers_.front().feed_forward.front();
+  return one.gate_up.bytes() + one.down.bytes() +
+         (one.gate_up_bias.size() + one.down_bias.size()) * sizeof(float);
 }
 
-std::uint64_t Weights::hash() const {
-  XXH3_state_t state;
-  XXH3_64bits_reset(&state);
-  const auto add_matrix = [&](const Matrix& matrix) {
-    for (std::size_t row = 0; row < matrix.rows; ++row)
-      XXH3_64bits_update(&state, matrix.row(row), matrix.columns * sizeof(Bf16));
-  };
-  const auto add_vector = [&](const std::vector<float>& values) {
-    XXH3_64bits_update(&state, values.data(), values.size() * sizeof(float));
-  };
-  add_matrix(embedding_);
+std::uint64_t Weights::bytes_read_per_step(int distinct_experts) const {
+  std::uint64_t total = lm_head_.bytes() + final_norm_.size() * sizeof(float);
   for (const LayerWeights& layer : layers_) {
-    for (const Matrix* matrix : {&layer.qkv, &layer.output, &layer.gate_up, &layer.down}) add_matrix(*matrix);
-    for (const auto* values : {&layer.attention_norm, &layer.mlp_norm, &layer.qkv_bias}) add_vector(*values);
+    total += layer.qkv.bytes() + layer.output.bytes() + layer.router.bytes();
+    for (const auto* values : {&layer.attention_norm, &layer.mlp_norm, &layer.qkv_bias, &layer.output_bias,
+                               &layer.router_bias, &layer.sinks})
+      total += values->size() * sizeof(float);
+    const FeedForwardWeights& one = layer.feed_forward.front();
+    total += config_.experts > 0 ? static_cast<std::uint64_t>(distinct_experts) * expert_bytes()
+                                 : one.gate_up.bytes() + one.down.bytes();
   }
-  add_vector(final_norm_);
-  if (!config_.tied_embeddings) add_matrix(lm_head_);
-  return XXH3_64bits_digest(&state);
+  return total;
 }
 
 }  // namespace sparkmpi::kernels::inference

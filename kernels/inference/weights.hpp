@@ -5,13 +5,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <string>
 #include <vector>
 
 #include "kernels/host/buffer.hpp"
 #include "kernels/host/thread_team.hpp"
 #include "kernels/inference/bf16.hpp"
+#include "kernels/inference/direct_read.hpp"
 #include "kernels/inference/model_config.hpp"
+#include "kernels/inference/weight_format.hpp"
 
 namespace sparkmpi::kernels::inference {
 
@@ -22,21 +23,36 @@ constexpr std::size_t padded(std::size_t columns) {
   return (columns + kColumnPadding - 1) / kColumnPadding * kColumnPadding;
 }
 
-/// A BF16 matrix [rows, columns], row-major with `stride` elements a row; a view into the weights' memory.
+/// A matrix [rows, columns] in one of the formats of weight_format.hpp, its values padded to `stride`
+/// columns; a view into the weights' memory.
 struct Matrix {
-  const Bf16* data = nullptr;
+  WeightFormat format = WeightFormat::bf16;
+  const std::byte* values = nullptr;
+  const std::byte* scales = nullptr;
+  const std::byte* zeros = nullptr;
   std::size_t rows = 0, columns = 0, stride = 0;
-  const Bf16* row(std::size_t index) const { return data + index * stride; }
-  std::uint64_t bytes() const { return static_cast<std::uint64_t>(rows) * stride * sizeof(Bf16); }
+  RowBytes distance{};  ///< bytes from row to row in each plane
+
+  /// A row of BF16.
+  const Bf16* row(std::size_t index) const { return reinterpret_cast<const Bf16*>(values) + index * stride; }
+  std::uint64_t bytes() const { return static_cast<std::uint64_t>(rows) * distance.all(); }
+};
+
+/// A dense feed-forward part, or one expert.
+struct FeedForwardWeights {
+  Matrix gate_up;                              ///< [2·intermediate, hidden]: gate, then up
+  Matrix down;                                 ///< [hidden, intermediate]
+  std::vector<float> gate_up_bias, down_bias;  ///< empty without biases
 };
 
 struct LayerWeights {
-  Matrix qkv;      ///< [(heads + 2·kv_heads)·head_dim, hidden]: Q, then K, then V
-  Matrix output;   ///< [hidden, heads·head_dim]
-  Matrix gate_up;  ///< [2·intermediate, hidden]: gate, then up
-  Matrix down;     ///< [hidden, intermediate]
-  std::vector<float> attention_norm, mlp_norm;  ///< [hidden]
-  std::vector<float> qkv_bias;                  ///< [rows of qkv], empty without biases
+  Matrix qkv;     ///< [(heads + 2·kv_heads)·head_dim, hidden]: Q, then K, then V
+  Matrix output;  ///< [hidden, heads·head_dim]
+  Matrix router;  ///< [experts, hidden]
+  std::vector<FeedForwardWeights> feed_forward;           ///< one, or each expert's
+  std::vector<float> attention_norm, mlp_norm;            ///< [hidden], norm_offset added
+  std::vector<float> qkv_bias, output_bias, router_bias;  ///< empty without biases
+  std::vector<float> sinks;                               ///< [heads], or empty
 };
 
 class Weights {
@@ -44,13 +60,12 @@ class Weights {
   /// Called now and then with the part of the bytes that is loaded, 0 to 1.
   using Progress = std::function<void(double)>;
 
-  /// Loads a Hugging Face directory. Tensors may be BF16, F16 or F32 (rounded to BF16); every shape is
-  /// checked against the configuration. Throws UsageError naming tensor, expected and found shape.
+  /// Loads a Hugging Face directory (open_weights). Every tensor is checked against the configuration before
+  /// the first is read. Throws UsageError naming tensor, expected and found.
   static Weights load(const ModelConfig& config, const std::filesystem::path& directory,
-                      host::ThreadTeam& team, const Progress& progress = {});
-  /// Makes weights of the same layout from a seed (synthetic.hpp). Norms are 1, biases are drawn with gain
-  /// 0.1, and the two matrices that add to the residual stream have gain 1/√(2·layers), which keeps its
-  /// variance bounded by 2.
+                      host::ThreadTeam& team, const Progress& progress = {},
+                      LoadMode mode = LoadMode::mapped);
+  /// Makes weights of the same layout from a seed (tensor_plan.hpp says with which gains).
   static Weights synthetic(const ModelConfig& config, std::uint64_t seed, host::ThreadTeam& team,
                            const Progress& progress = {});
 
@@ -62,18 +77,21 @@ class Weights {
 
   /// Memory held.
   std::uint64_t bytes() const;
-  /// Bytes of all that one decode step reads: every matrix but an untied input embedding, and the norms and
-  /// biases.
-  std::uint64_t bytes_read_per_step() const;
-  /// XXH3 (64 bit) of all rows as loaded, without padding: the same for the same values from whatever file or
-  /// seed.
-  std::uint64_t hash() const;
+  /// Bytes of all that one decode step reads: every matrix but an untied input embedding, the norms and
+  /// biases, and of each layer's experts as many as said (dense models have no choice).
+  std::uint64_t bytes_read_per_step(int distinct_experts) const;
+  /// Of one expert; 0 when dense.
+  std::uint64_t expert_bytes() const;
+  /// Of all rows as loaded, without padding (weight_hash.hpp): the same for the same values from whatever
+  /// file or seed, and on whatever device.
+  std::uint64_t hash() const { return hash_; }
 
  private:
   class Builder;
   explicit Weights(const ModelConfig& config) : config_(config) {}
 
   ModelConfig config_;
+  std::uint64_t hash_ = 0;
   std::vector<host::Buffer> buffers_;
   Matrix embedding_, lm_head_;
   std::vector<LayerWeights> layers_;

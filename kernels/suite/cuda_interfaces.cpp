@@ -5,6 +5,7 @@
 
 #include "kernels/charge/cuda/interface.hpp"
 #include "kernels/gemm/cuda/interface.hpp"
+#include "kernels/inference/cuda/interface.hpp"
 #include "kernels/pressure/cuda/interface.hpp"
 #include "kernels/stream/cuda/interface.hpp"
 
@@ -16,6 +17,7 @@ const void* cuda_interface(std::string_view name) {
   static const std::array interfaces = {
       Entry{charge::CudaAllocators::kInterface, &charge::cuda_side()},
       Entry{gemm::CudaGemm::kInterface, &gemm::cuda_gemm()},
+      Entry{inference::CudaInference::kInterface, &inference::cuda_inference()},
       Entry{pressure::CudaPressure::kInterface, &pressure::cuda_pressure()},
       Entry{stream::CudaStream::kInterface, &stream::cuda_stream()},
   };

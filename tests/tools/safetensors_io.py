@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "F8_E4M3": "u1"}
+CODES = {"U8": "u1", "I32": "<i4"}  # of packed formats: left as they are
 INDEX = "model.safetensors.index.json"
 
 
@@ -27,8 +28,20 @@ def from_bf16(bits, dtype=np.float32):
     return (bits.astype("<u4") << np.uint32(16)).view("<f4").astype(dtype)
 
 
+def from_e4m3(codes, dtype=np.float32):
+    """FP8 E4M3 codes → floats; exact. Sign, four bits of exponent with bias 7, three of mantissa, NaN where all seven are 1."""
+    codes = codes.astype(np.int64)
+    exponent, mantissa = (codes >> 3) & 15, codes & 7
+    magnitude = np.where(exponent > 0, (8 + mantissa) * 2.0 ** (exponent - 10.0), mantissa * 2.0**-9)
+    magnitude = np.where(codes & 127 == 127, np.nan, magnitude)
+    return np.where(codes & 128, -magnitude, magnitude).astype(dtype)
+
+
+DECODE = {"BF16": from_bf16, "F8_E4M3": from_e4m3}
+
+
 def read_file(path, dtype=np.float32):
-    """All tensors of one file, as `dtype`."""
+    """All tensors of one file, as `dtype`; integers as integers."""
     data = np.memmap(path, dtype=np.uint8, mode="r")
     header_bytes = int(data[:8].view("<u8")[0])
     header = json.loads(bytes(data[8 : 8 + header_bytes]))
@@ -38,8 +51,12 @@ def read_file(path, dtype=np.float32):
             continue
         begin, end = (8 + header_bytes + offset for offset in entry["data_offsets"])
         # A copy first: offsets of neighbours need not leave a tensor aligned.
-        raw = np.frombuffer(bytes(data[begin:end]), dtype=DTYPES[entry["dtype"]]).reshape(entry["shape"])
-        tensors[name] = from_bf16(raw, dtype) if entry["dtype"] == "BF16" else raw.astype(dtype)
+        kind = entry["dtype"]
+        raw = np.frombuffer(bytes(data[begin:end]), dtype=(DTYPES | CODES)[kind]).reshape(entry["shape"])
+        if kind in CODES:
+            tensors[name] = raw
+        else:
+            tensors[name] = DECODE[kind](raw, dtype) if kind in DECODE else raw.astype(dtype)
     return tensors
 
 

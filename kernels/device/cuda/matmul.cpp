@@ -54,7 +54,8 @@ Matmul::Matmul(std::shared_ptr<const MatmulLibrary> library, const MatmulProblem
              k = static_cast<std::uint64_t>(problem.k);
   lt.check(lt.layout_create(&w_, problem.input, k, m, problem.k), "cublasLtMatrixLayoutCreate");
   lt.check(lt.layout_create(&x_, problem.input, k, n, problem.k), "cublasLtMatrixLayoutCreate");
-  lt.check(lt.layout_create(&y_, problem.output, m, n, problem.m), "cublasLtMatrixLayoutCreate");
+  lt.check(lt.layout_create(&y_, problem.output, m, n, problem.y_stride > 0 ? problem.y_stride : problem.m),
+           "cublasLtMatrixLayoutCreate");
   ask_heuristic();
   if (candidates_.empty())
     throw Error(fmt::format("{} has no algorithm for a product of {} x {} x {} in this number format",

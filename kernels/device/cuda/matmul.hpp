@@ -36,6 +36,7 @@ class MatmulLibrary {
 /// y[n, m] = x[n, k] · w[m, k]ᵀ, rows one after another.
 struct MatmulProblem {
   std::int64_t m, n, k;
+  std::int64_t y_stride = 0;            ///< elements from row to row of y; 0: m
   cudaDataType_t input = CUDA_R_16BF;   ///< of w and x
   cudaDataType_t output = CUDA_R_16BF;  ///< of y
   cublasComputeType_t compute = CUBLAS_COMPUTE_32F;

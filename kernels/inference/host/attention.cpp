@@ -69,8 +69,8 @@ float* Attention::out_row(const AttentionTask& task, std::size_t row, float* out
 }
 
 void Attention::run(const AttentionTask& task, const QueryRange& range, int layer, const KvCache& cache,
-                    const KvPool& pool, const float* queries, std::size_t stride, float* out,
-                    Partial& partial) {
+                    const KvPool& pool, const float* queries, std::size_t stride,
+                    std::span<const float> sinks, float* out, Partial& partial) {
   const std::size_t rows = task.tokens * group_, head_dim = wide(config_.head_dim);
   const std::int64_t window = config_.window_of(layer);
   const float scale = 1 / std::sqrt(static_cast<float>(head_dim));
@@ -107,18 +107,20 @@ void Attention::run(const AttentionTask& task, const QueryRange& range, int laye
                    last_visible_.data(), maximum_.data(), total_.data(), sums_.data(), scratch_.data()});
     }
   }
-  if (task.splits == 1) return finish(task, out);
+  if (task.splits == 1) return finish(task, sinks, out);
   partial.maximum.assign(maximum_.begin(), maximum_.begin() + static_cast<std::ptrdiff_t>(rows));
   partial.total.assign(total_.begin(), total_.begin() + static_cast<std::ptrdiff_t>(rows));
   partial.sums.assign(sums_.begin(), sums_.begin() + static_cast<std::ptrdiff_t>(rows * width_));
 }
 
-void Attention::combine(const AttentionTask& task, std::span<const Partial> parts, float* out) {
+void Attention::combine(const AttentionTask& task, std::span<const Partial> parts,
+                        std::span<const float> sinks, float* out) {
   const std::size_t rows = task.tokens * group_;
   reset(rows);
   for (std::size_t row = 0; row < rows; ++row) {
     float highest = maximum_[row];
     for (const Partial& part : parts) highest = std::max(highest, part.maximum[row]);
+    maximum_[row] = highest;
     for (const Partial& part : parts) {
       const float weight = std::exp(part.maximum[row] - highest);
       total_[row] += part.total[row] * weight;
@@ -126,11 +128,12 @@ void Attention::combine(const AttentionTask& task, std::span<const Partial> part
         sums_[row * width_ + i] += part.sums[row * width_ + i] * weight;
     }
   }
-  finish(task, out);
+  finish(task, sinks, out);
 }
 
-void Attention::finish(const AttentionTask& task, float* out) {
+void Attention::finish(const AttentionTask& task, std::span<const float> sinks, float* out) {
   for (std::size_t row = 0; row < task.tokens * group_; ++row) {
+    if (!sinks.empty()) total_[row] += std::exp(sinks[task.kv_head * group_ + row % group_] - maximum_[row]);
     float* const sums = sums_.data() + row * width_;
     const float inverse = 1 / total_[row];
     for (std::size_t i = 0; i < width_; ++i) sums[i] *= inverse;

@@ -45,17 +45,20 @@ class Attention {
   Attention(const ModelConfig& config, const MathOps& ops);
 
   /// @param queries [tokens of the step, heads·head_dim], rotated; row length `stride`.
+  /// @param sinks [heads], or empty: a logit of each head that joins the softmax's denominator only.
   /// @param out [tokens of the step, heads·head_dim]: written when the task is not split. @param partial
   /// written when it is.
   void run(const AttentionTask& task, const QueryRange& range, int layer, const KvCache& cache,
-           const KvPool& pool, const float* queries, std::size_t stride, float* out, Partial& partial);
+           const KvPool& pool, const float* queries, std::size_t stride, std::span<const float> sinks,
+           float* out, Partial& partial);
 
   /// Puts the parts of one split together into `out`.
-  void combine(const AttentionTask& task, std::span<const Partial> parts, float* out);
+  void combine(const AttentionTask& task, std::span<const Partial> parts, std::span<const float> sinks,
+               float* out);
 
  private:
   void reset(std::size_t rows);
-  void finish(const AttentionTask& task, float* out);
+  void finish(const AttentionTask& task, std::span<const float> sinks, float* out);
   float* out_row(const AttentionTask& task, std::size_t row, float* out) const;
 
   const ModelConfig& config_;

@@ -21,6 +21,15 @@ void rms_norm(const float* x, const std::vector<float>& weight, double eps, floa
   for (std::size_t i = 0; i < weight.size(); ++i) out[i] = x[i] * scale * weight[i];
 }
 
+/// y[t·stride + r] += bias[r] for r in [first, last).
+void add_bias(const std::vector<float>& bias, std::size_t first, std::size_t last, std::size_t tokens,
+              float* y, std::size_t stride) {
+  if (bias.empty()) return;
+  for (std::size_t token = 0; token < tokens; ++token) {
+    for (std::size_t row = first; row < last; ++row) y[token * stride + row] += bias[row];
+  }
+}
+
 std::size_t widest_row(const ModelConfig& config) {
   return padded(wide(std::max({config.hidden, config.intermediate, config.heads * config.head_dim})));
 }
@@ -33,7 +42,8 @@ Forward::Forward(const Weights& weights, host::ThreadTeam& team, const MathOps& 
       team_(team),
       ops_(ops),
       rotary_(config_),
-      next_task_(wide(config_.layers)) {
+      next_task_(wide(config_.layers)),
+      routing_(config_) {
   // Our workers are the threads; each calls the library for its own rows.
   openblas_set_num_threads(1);
   for (int i = 0; i < team.size(); ++i)
@@ -43,6 +53,7 @@ Forward::Forward(const Weights& weights, host::ThreadTeam& team, const MathOps& 
 void Forward::run(std::span<const SequenceSlice> batch, const KvCache& cache, KvPool& pool,
                   std::span<std::int32_t> next, float* logits) {
   prepare(batch, cache, pool);
+  routed_experts_ = 0;
   team_.run([&](int index) { work(index, cache, pool); });
   for (std::size_t i = 0; i < batch.size(); ++i) {
     std::pair<float, std::int32_t> best = workers_.front()->best[i];
@@ -78,7 +89,8 @@ void Forward::prepare(std::span<const SequenceSlice> batch, const KvCache& cache
   room(normed_, tokens_ * hidden);
   room(qkv_, tokens_ * weights_.layer(0).qkv.rows);
   room(attended_, tokens_ * wide(config_.heads * config_.head_dim));
-  room(activated_, tokens_ * wide(config_.intermediate));
+  room(activated_, tokens_ * wide(std::max(1, config_.experts_per_token)) * wide(config_.intermediate));
+  room(router_logits_, tokens_ * wide(config_.experts));
   room(last_, batch.size() * hidden);
   room(logits_, batch.size() * wide(config_.vocab));
   room(cosine_, tokens_ * rotary_.pairs());
@@ -100,7 +112,8 @@ void Forward::embed(int index) {
     const std::size_t within = token - range.first_token;
     const auto id = static_cast<std::size_t>(batch_[range_of_[token]].tokens[within]);
     const Bf16* const row = weights_.embedding().row(id);
-    for (std::size_t i = 0; i < hidden; ++i) x_[token * hidden + i] = to_float(row[i]);
+    for (std::size_t i = 0; i < hidden; ++i)
+      x_[token * hidden + i] = to_float(row[i]) * config_.embedding_scale;
     rotary_.angles(range.first_position + static_cast<std::int64_t>(within),
                    cosine_.data() + token * rotary_.pairs(), sine_.data() + token * rotary_.pairs());
   }
@@ -118,11 +131,7 @@ void Forward::layer(int number, int index, const KvCache& cache, KvPool& pool) {
     const host::Slice slice = host::slice_of(rows, index, team_.size());
     worker.projection.multiply(weights.qkv, first + slice.begin, slice.end - slice.begin,
                                qkv_.data() + first + slice.begin, stride, false);
-    if (weights.qkv_bias.empty()) continue;
-    for (std::size_t token = 0; token < tokens_; ++token) {
-      for (std::size_t row = first + slice.begin; row < first + slice.end; ++row)
-        qkv_[token * stride + row] += weights.qkv_bias[row];
-    }
+    add_bias(weights.qkv_bias, first + slice.begin, first + slice.end, tokens_, qkv_.data(), stride);
   }
   team_.barrier();
   rotate_and_store(number, index, cache, pool);
@@ -134,9 +143,14 @@ void Forward::layer(int number, int index, const KvCache& cache, KvPool& pool) {
   const host::Slice out = host::slice_of(hidden, index, team_.size());
   worker.projection.multiply(weights.output, out.begin, out.end - out.begin, x_.data() + out.begin, hidden,
                              true);
+  add_bias(weights.output_bias, out.begin, out.end, tokens_, x_.data(), hidden);
   team_.barrier();
 
-  feed_forward(weights, index);
+  if (config_.experts > 0) {
+    experts(weights, index);
+  } else {
+    feed_forward(weights, index);
+  }
 }
 
 void Forward::rotate_and_store(int number, int index, const KvCache& cache, KvPool& pool) {
@@ -171,39 +185,115 @@ void Forward::attend(int number, int index, const KvCache& cache, const KvPool& 
   for (std::size_t i = next.fetch_add(1, std::memory_order_relaxed); i < tasks_.size();
        i = next.fetch_add(1, std::memory_order_relaxed)) {
     worker.attention.run(tasks_[i], ranges_[tasks_[i].range], number, cache, pool, qkv_.data(), stride,
-                         attended_.data(), partials_[i]);
+                         weights_.layer(number).sinks, attended_.data(), partials_[i]);
   }
   if (!any_split_) return;
   team_.barrier();
   for (std::size_t i = wide(index); i < tasks_.size(); i += wide(team_.size())) {
     if (tasks_[i].splits == 1 || tasks_[i].split != 0) continue;
-    worker.attention.combine(tasks_[i], std::span(partials_).subspan(i, tasks_[i].splits), attended_.data());
+    worker.attention.combine(tasks_[i], std::span(partials_).subspan(i, tasks_[i].splits),
+                             weights_.layer(number).sinks, attended_.data());
+  }
+}
+
+void Forward::gate_and_up(const FeedForwardWeights& weights, std::size_t tokens, int index, float* out) {
+  Worker& worker = *workers_[wide(index)];
+  const std::size_t inter = wide(config_.intermediate);
+  const host::Slice mine = host::slice_of(inter, index, team_.size());
+  const std::size_t rows = mine.end - mine.begin;
+  worker.gate.resize(std::max(worker.gate.size(), tokens * rows));
+  worker.up.resize(worker.gate.size());
+  worker.projection.multiply(weights.gate_up, mine.begin, rows, worker.gate.data(), rows, false);
+  worker.projection.multiply(weights.gate_up, inter + mine.begin, rows, worker.up.data(), rows, false);
+  for (std::size_t token = 0; token < tokens; ++token) {
+    float* const gate = worker.gate.data() + token * rows;
+    float* const up = worker.up.data() + token * rows;
+    if (!weights.gate_up_bias.empty()) {
+      const float* const bias = weights.gate_up_bias.data() + mine.begin;
+      for (std::size_t row = 0; row < rows; ++row) {
+        gate[row] += bias[row];
+        up[row] += bias[inter + row];
+      }
+    }
+    float* const to = out + token * inter + mine.begin;
+    switch (config_.activation) {
+      case Activation::silu:
+        ops_.silu_multiply(gate, up, rows, to);
+        break;
+      case Activation::gelu_tanh:
+        ops_.gelu_multiply(gate, up, rows, to);
+        break;
+      case Activation::swiglu_clamped:
+        ops_.clamped_swiglu(gate, up, rows, config_.activation_limit, to);
+        break;
+    }
   }
 }
 
 void Forward::feed_forward(const LayerWeights& weights, int index) {
   Worker& worker = *workers_[wide(index)];
-  const std::size_t hidden = wide(config_.hidden), inter = wide(config_.intermediate);
+  const FeedForwardWeights& part = weights.feed_forward.front();
+  const std::size_t hidden = wide(config_.hidden);
   normalise(x_.data(), tokens_, weights.mlp_norm, index);
-  const host::Slice mine = host::slice_of(inter, index, team_.size());
-  const std::size_t rows = mine.end - mine.begin;
-  worker.gate.resize(std::max(worker.gate.size(), tokens_ * rows));
-  worker.up.resize(worker.gate.size());
-  worker.projection.multiply(weights.gate_up, mine.begin, rows, worker.gate.data(), rows, false);
-  worker.projection.multiply(weights.gate_up, inter + mine.begin, rows, worker.up.data(), rows, false);
-  for (std::size_t token = 0; token < tokens_; ++token) {
-    ops_.silu_multiply(worker.gate.data() + token * rows, worker.up.data() + token * rows, rows,
-                       activated_.data() + token * inter + mine.begin);
-  }
+  gate_and_up(part, tokens_, index, activated_.data());
   team_.barrier();
-  worker.projection.set_input(activated_.data(), tokens_, inter);
+  worker.projection.set_input(activated_.data(), tokens_, wide(config_.intermediate));
   const host::Slice out = host::slice_of(hidden, index, team_.size());
-  worker.projection.multiply(weights.down, out.begin, out.end - out.begin, x_.data() + out.begin, hidden,
-                             true);
+  worker.projection.multiply(part.down, out.begin, out.end - out.begin, x_.data() + out.begin, hidden, true);
   team_.barrier();
 }
 
-void Forward::normalise(const float* x, std::size_t tokens, const std::vector<float>& weight, int index) {
+void Forward::experts(const LayerWeights& weights, int index) {
+  Worker& worker = *workers_[wide(index)];
+  const std::size_t hidden = wide(config_.hidden), inter = wide(config_.intermediate),
+                    count = wide(config_.experts);
+  const float* const normed = normalise(x_.data(), tokens_, weights.mlp_norm, index);
+  const host::Slice judged = host::slice_of(count, index, team_.size());
+  worker.projection.multiply(weights.router, judged.begin, judged.end - judged.begin,
+                             router_logits_.data() + judged.begin, count, false);
+  add_bias(weights.router_bias, judged.begin, judged.end, tokens_, router_logits_.data(), count);
+  team_.barrier();
+  if (index == 0) {
+    routing_.assign(router_logits_.data(), tokens_);
+    routed_experts_ += routing_.distinct();
+  }
+  team_.barrier();
+
+  // Visits of one expert are neighbours in activated_.
+  for (std::size_t expert = 0; expert < count; ++expert) {
+    const std::span<const Visit> visits = routing_.of(expert);
+    if (visits.empty()) continue;
+    worker.gathered.resize(std::max(worker.gathered.size(), visits.size() * hidden));
+    for (std::size_t i = 0; i < visits.size(); ++i)
+      std::copy_n(normed + visits[i].token * hidden, hidden, worker.gathered.data() + i * hidden);
+    worker.projection.set_input(worker.gathered.data(), visits.size(), hidden);
+    gate_and_up(weights.feed_forward[expert], visits.size(), index,
+                activated_.data() + routing_.first(expert) * inter);
+  }
+  team_.barrier();
+
+  const host::Slice out = host::slice_of(hidden, index, team_.size());
+  const std::size_t rows = out.end - out.begin;
+  for (std::size_t expert = 0; expert < count; ++expert) {
+    const std::span<const Visit> visits = routing_.of(expert);
+    if (visits.empty()) continue;
+    const FeedForwardWeights& part = weights.feed_forward[expert];
+    worker.product.resize(std::max(worker.product.size(), visits.size() * rows));
+    worker.projection.set_input(activated_.data() + routing_.first(expert) * inter, visits.size(), inter);
+    worker.projection.multiply(part.down, out.begin, rows, worker.product.data(), rows, false);
+    for (std::size_t i = 0; i < visits.size(); ++i) {
+      float* const x = x_.data() + visits[i].token * hidden + out.begin;
+      for (std::size_t row = 0; row < rows; ++row) {
+        const float bias = part.down_bias.empty() ? 0 : part.down_bias[out.begin + row];
+        x[row] += visits[i].weight * (worker.product[i * rows + row] + bias);
+      }
+    }
+  }
+  team_.barrier();
+}
+
+const float* Forward::normalise(const float* x, std::size_t tokens, const std::vector<float>& weight,
+                                int index) {
   Worker& worker = *workers_[wide(index)];
   const std::size_t hidden = weight.size();
   if (tokens <= MathOps::kMostVectors) {
@@ -212,7 +302,7 @@ void Forward::normalise(const float* x, std::size_t tokens, const std::vector<fl
       rms_norm(x + token * hidden, weight, config_.norm_eps, worker.normed.data() + token * hidden);
     }
     worker.projection.set_input(worker.normed.data(), tokens, hidden);
-    return;
+    return worker.normed.data();
   }
   const host::Slice slice = host::slice_of(tokens, index, team_.size());
   for (std::size_t token = slice.begin; token < slice.end; ++token) {
@@ -220,6 +310,7 @@ void Forward::normalise(const float* x, std::size_t tokens, const std::vector<fl
   }
   team_.barrier();
   worker.projection.set_input(normed_.data(), tokens, hidden);
+  return normed_.data();
 }
 
 void Forward::predict(int index) {

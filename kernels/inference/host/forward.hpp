@@ -8,6 +8,7 @@
 
 #include "kernels/inference/engine.hpp"
 #include "kernels/inference/host/attention.hpp"
+#include "kernels/inference/host/experts.hpp"
 #include "kernels/inference/host/kv_pool.hpp"
 #include "kernels/inference/host/math_ops.hpp"
 #include "kernels/inference/host/projection.hpp"
@@ -18,7 +19,7 @@ namespace sparkmpi::kernels::inference {
 
 /// All workers go through the layers together. Each multiplies by its own rows of every matrix (the rows
 /// whose pages it touched first), and they meet at a barrier wherever one needs what the others have
-/// computed: six times a layer.
+/// computed: six times a layer, eight with experts.
 class Forward {
  public:
   Forward(const Weights& weights, host::ThreadTeam& team, const MathOps& ops);
@@ -27,6 +28,9 @@ class Forward {
   void run(std::span<const SequenceSlice> batch, const KvCache& cache, KvPool& pool,
            std::span<std::int32_t> next, float* logits);
 
+  /// Distinct experts that the last run's tokens went to, summed over the layers.
+  std::uint64_t routed_experts() const { return routed_experts_; }
+
  private:
   /// What belongs to one worker.
   struct Worker {
@@ -34,7 +38,7 @@ class Forward {
         : projection(ops, widest), attention(config, ops) {}
     Projection projection;
     Attention attention;
-    std::vector<float> normed, gate, up;
+    std::vector<float> normed, gate, up, gathered, product;
     std::vector<std::pair<float, std::int32_t>> best;  ///< of its part of the vocabulary, for each slice
   };
 
@@ -45,10 +49,14 @@ class Forward {
   void attend(int number, int index, const KvCache& cache, const KvPool& pool);
   void rotate_and_store(int number, int index, const KvCache& cache, KvPool& pool);
   void feed_forward(const LayerWeights& weights, int index);
+  void experts(const LayerWeights& weights, int index);
+  /// Multiplies the projection's input, `tokens` vectors, by the worker's rows of gate and up, and writes
+  /// what the activation makes of them to rows of `out`, `intermediate` apart.
+  void gate_and_up(const FeedForwardWeights& weights, std::size_t tokens, int index, float* out);
   void predict(int index);
   /// Gives the worker's projection the RMS-normalised tokens: computed by each worker for itself when they
-  /// are few, together otherwise.
-  void normalise(const float* x, std::size_t tokens, const std::vector<float>& weight, int index);
+  /// are few, together otherwise. Returns them.
+  const float* normalise(const float* x, std::size_t tokens, const std::vector<float>& weight, int index);
 
   const Weights& weights_;
   const ModelConfig& config_;
@@ -66,7 +74,9 @@ class Forward {
   std::vector<Partial> partials_;
   std::vector<std::atomic<std::size_t>> next_task_;  ///< by layer
   bool any_split_ = false;
-  std::vector<float> x_, normed_, qkv_, attended_, activated_, last_, logits_, cosine_, sine_;
+  std::vector<float> x_, normed_, qkv_, attended_, activated_, last_, logits_, cosine_, sine_, router_logits_;
+  Routing routing_;  ///< of the present layer
+  std::uint64_t routed_experts_ = 0;
 };
 
 }  // namespace sparkmpi::kernels::inference

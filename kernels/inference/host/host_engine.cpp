@@ -1,9 +1,8 @@
 #include "kernels/inference/host/host_engine.hpp"
 
-#include <algorithm>
-
 #include "kernels/inference/host/forward.hpp"
 #include "kernels/inference/host/kv_pool.hpp"
+#include "kernels/inference/step_bytes.hpp"
 
 namespace sparkmpi::kernels::inference {
 namespace {
@@ -26,22 +25,11 @@ class HostEngine final : public Engine {
   }
 
   StepBytes step_bytes(std::span<const SequenceSlice> batch) const override {
-    StepBytes bytes{weights_.bytes_read_per_step(), 0};
-    const ModelConfig& model = config();
-    const std::uint64_t of_layer = model.kv_bytes_per_token() / static_cast<std::uint64_t>(model.layers);
-    for (const SequenceSlice& slice : batch) {
-      const std::int64_t tokens =
-          cache_.length(slice.sequence) + static_cast<std::int64_t>(slice.tokens.size());
-      for (int layer = 0; layer < model.layers; ++layer) {
-        const std::int64_t window = model.window_of(layer);
-        // With a window, a slice of n tokens sees the window of its first token and n - 1 tokens more.
-        const std::int64_t seen =
-            window == 0 ? tokens
-                        : std::min(tokens, window + static_cast<std::int64_t>(slice.tokens.size()) - 1);
-        bytes.kv += static_cast<std::uint64_t>(seen) * of_layer;
-      }
-    }
-    return bytes;
+    return inference::step_bytes(config(), weights_.bytes_read_per_step(0), cache_, batch, sizeof(Bf16));
+  }
+
+  std::uint64_t last_step_expert_bytes() const override {
+    return forward_.routed_experts() * weights_.expert_bytes();
   }
 
  private:

@@ -6,7 +6,7 @@
 // plain BF16 product, half those of widening, and nearly the accuracy of single precision.
 #include <immintrin.h>
 
-#include "kernels/inference/host/math_generic.hpp"
+#include "kernels/inference/host/math_quantized.hpp"
 
 namespace sparkmpi::kernels::inference {
 namespace {
@@ -91,7 +91,7 @@ void matvec(const Bf16* matrix, std::size_t rows, std::size_t stride, const floa
 }  // namespace
 
 MathOps math_ops_avx512_bf16() {
-  MathOps ops = MathGeneric<16>::ops(host::Simd::avx512_bf16);
+  MathOps ops = math_ops_of<16>(host::Simd::avx512_bf16);
   ops.pack = pack;
   ops.matvec = matvec;
   return ops;

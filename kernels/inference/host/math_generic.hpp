@@ -171,17 +171,47 @@ struct MathGeneric {
     return reinterpret_cast<Floats>(reinterpret_cast<Integers>(series) + exponent);
   }
 
-  static void silu_multiply(const float* gate, const float* up, std::size_t count, float* out) {
+  /// a·σ(z). For z < 0: a·e^z/(1 + e^z); for z ≥ 0: a/(1 + e^-z): the exponential's argument is never
+  /// positive.
+  static Floats times_sigmoid(Floats a, Floats z) {
+    const Floats zero = Floats{};
+    const Floats e = exponential(z < zero ? z : -z);
+    return (z < zero ? a * e : a) / (e + 1.0F);
+  }
+
+  /// out[i] = f(gate[i], up[i]); what is left over goes through a vector as well.
+  template <class Function>
+  static void for_each(const float* gate, const float* up, std::size_t count, float* out, Function f) {
     std::size_t i = 0;
-    for (; i + Lanes <= count; i += Lanes) {
-      const Floats g = load(gate + i);
-      const Floats zero = Floats{};
-      // For g < 0: g·e^g/(1 + e^g); for g ≥ 0: g/(1 + e^-g): the exponential's argument is never positive.
-      const Floats e = exponential(g < zero ? g : -g);
-      const Floats silu = (g < zero ? g * e : g) / (e + 1.0F);
-      store(out + i, silu * load(up + i));
-    }
-    for (; i < count; ++i) out[i] = gate[i] / (1 + std::exp(-gate[i])) * up[i];
+    for (; i + Lanes <= count; i += Lanes) store(out + i, f(load(gate + i), load(up + i)));
+    if (i == count) return;
+    float rest[2][Lanes] = {};
+    std::memcpy(rest[0], gate + i, (count - i) * sizeof(float));
+    std::memcpy(rest[1], up + i, (count - i) * sizeof(float));
+    store(rest[0], f(load(rest[0]), load(rest[1])));
+    std::memcpy(out + i, rest[0], (count - i) * sizeof(float));
+  }
+
+  static void silu_multiply(const float* gate, const float* up, std::size_t count, float* out) {
+    for_each(gate, up, count, out, [](Floats g, Floats u) { return times_sigmoid(g, g) * u; });
+  }
+
+  /// (1 + tanh(z))/2 is σ(2z).
+  static void gelu_multiply(const float* gate, const float* up, std::size_t count, float* out) {
+    constexpr float kTwiceRootOfTwoOverPi = 1.5957691216F;
+    for_each(gate, up, count, out, [](Floats g, Floats u) {
+      return times_sigmoid(g, kTwiceRootOfTwoOverPi * (g + 0.044715F * g * g * g)) * u;
+    });
+  }
+
+  static void clamped_swiglu(const float* gate, const float* up, std::size_t count, float limit, float* out) {
+    const Floats most = Floats{} + limit;
+    for_each(gate, up, count, out, [most](Floats gates, Floats ups) {
+      const Floats g = gates < most ? gates : most;
+      const Floats below = ups < most ? ups : most;
+      const Floats u = below > -most ? below : -most;
+      return times_sigmoid(g, kClampedSwigluAlpha * g) * (u + 1.0F);
+    });
   }
 
   static void widen_packed(const Bf16* from, std::size_t count, float* to) {
@@ -241,7 +271,8 @@ struct MathGeneric {
   }
 
   static MathOps ops(host::Simd simd) {
-    return {simd, pack, pack, unpack, matvec, expand, attend, silu_multiply};
+    return {simd,   pack,   pack,          unpack,        matvec,        nullptr,
+            expand, attend, silu_multiply, gelu_multiply, clamped_swiglu};
   }
 };
 

@@ -6,6 +6,8 @@
 
 #include "kernels/host/cpu_features.hpp"
 #include "kernels/inference/bf16.hpp"
+#include "kernels/inference/model_config.hpp"
+#include "kernels/inference/weight_format.hpp"
 
 namespace sparkmpi::kernels::inference {
 
@@ -28,6 +30,16 @@ struct AttentionBlock {
   float* scratch;                     ///< 2 · kMostTokens · width floats
 };
 
+/// Rows of a quantised matrix (weight_format.hpp).
+struct QuantizedRows {
+  WeightFormat format;
+  const std::byte* values;
+  const std::byte* scales;
+  const std::byte* zeros;
+  RowBytes distance;         ///< bytes from row to row in each plane
+  std::size_t rows, stride;  ///< columns, padded with zeros to a multiple of 32
+};
+
 struct MathOps {
   /// Most vectors that matvec multiplies by in one pass over the matrix.
   static constexpr std::size_t kMostVectors = 8;
@@ -37,7 +49,8 @@ struct MathOps {
   /// Brings x into the order in which matvec reads it; `padded` is `columns` rounded up to 32, the rest
   /// becomes zero.
   void (*pack)(const float* x, std::size_t columns, std::size_t padded, float* packed);
-  /// The same for attend's queries, and back for its sums. (Some instruction sets order the two differently.)
+  /// The same for attend's queries and matvec_quantized, and back for attend's sums. (Some instruction sets
+  /// order the two differently.)
   void (*pack_query)(const float* x, std::size_t columns, std::size_t padded, float* packed);
   void (*unpack_sum)(const float* packed, std::size_t columns, float* x);
   /// y[v·y_stride + r] = Σ W[r, c] · x[v, c] for r in [0, rows), v in [0, vectors), vectors in [1,
@@ -46,12 +59,18 @@ struct MathOps {
   /// single precision.
   void (*matvec)(const Bf16* matrix, std::size_t rows, std::size_t stride, const float* packed,
                  std::size_t vectors, float* y, std::size_t y_stride);
+  /// The same for rows of any other format, and x in pack_query's order.
+  void (*matvec_quantized)(const QuantizedRows& matrix, const float* packed, std::size_t vectors, float* y,
+                           std::size_t y_stride);
   /// BF16 to single, in natural order; count is a multiple of 32.
   void (*expand)(const Bf16* from, std::size_t count, float* to);
   /// One step of softmax attention over a block (online softmax: Milakov and Gimelshein, arXiv:1805.02867).
   void (*attend)(const AttentionBlock& block);
   /// out[i] = silu(gate[i]) · up[i].
   void (*silu_multiply)(const float* gate, const float* up, std::size_t count, float* out);
+  /// The other activations (model_config.hpp).
+  void (*gelu_multiply)(const float* gate, const float* up, std::size_t count, float* out);
+  void (*clamped_swiglu)(const float* gate, const float* up, std::size_t count, float limit, float* out);
 };
 
 /// The operations for an instruction set that this machine supports and this binary has; others get the next

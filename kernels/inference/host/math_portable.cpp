@@ -1,13 +1,13 @@
-#include "kernels/inference/host/math_generic.hpp"
+#include "kernels/inference/host/math_quantized.hpp"
 
 namespace sparkmpi::kernels::inference {
 
 // Four floats: SSE2 on x86-64, NEON on aarch64 (which is why Simd::neon needs no unit of its own).
 MathOps math_ops_portable() {
 #if defined(__aarch64__)
-  return MathGeneric<4>::ops(host::Simd::neon);
+  return math_ops_of<4>(host::Simd::neon);
 #else
-  return MathGeneric<4>::ops(host::Simd::portable);
+  return math_ops_of<4>(host::Simd::portable);
 #endif
 }
 

@@ -2,7 +2,7 @@
 // makes them.
 #include <arm_sve.h>
 
-#include "kernels/inference/host/math_generic.hpp"
+#include "kernels/inference/host/math_quantized.hpp"
 
 namespace sparkmpi::kernels::inference {
 namespace {
@@ -50,7 +50,7 @@ void matvec(const Bf16* matrix, std::size_t rows, std::size_t stride, const floa
 }  // namespace
 
 MathOps math_ops_sve() {
-  MathOps ops = MathGeneric<4>::ops(host::Simd::sve);
+  MathOps ops = math_ops_of<4>(host::Simd::sve);
   ops.pack = pack;
   ops.matvec = matvec;
   return ops;

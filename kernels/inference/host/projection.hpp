@@ -1,6 +1,6 @@
 #pragma once
-// Products of BF16 matrices with a few vectors (our kernels, bound by memory) or with many (OpenBLAS, bound
-// by arithmetic).
+// Products of matrices with a few vectors (our kernels, bound by memory) or with many (OpenBLAS, bound by
+// arithmetic).
 
 #include <cstddef>
 #include <vector>
@@ -25,10 +25,15 @@ class Projection {
                 bool accumulate);
 
  private:
+  /// The product with few vectors.
+  void few(const Matrix& matrix, std::size_t first_row, std::size_t rows, float* y, std::size_t y_stride);
+
   const MathOps& ops_;
   const float* x_ = nullptr;
   std::size_t vectors_ = 0, columns_ = 0;
   std::vector<float> packed_;   ///< few vectors: in the order that matvec wants
+  std::vector<float> queries_;  ///< the same for matvec_quantized, made when it is first wanted
+  bool queries_ready_ = false;
   std::vector<float> panel_;    ///< many: rows of the matrix in single precision
   std::vector<float> product_;  ///< few, accumulating: the product before it is added
 };

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <random>
 #include <vector>
 
+#include "kernels/inference/host/dequantize.hpp"
 #include "kernels/inference/weights.hpp"
 
 namespace sparkmpi::kernels::inference {
@@ -57,6 +59,53 @@ TEST_P(MathOpsTest, MatvecOfEverySizeAndNumberOfVectors) {
             EXPECT_NEAR(y[v * rows + r], expected, 3e-5 * size + 1e-6)
                 << rows << 'x' << columns << ", vector " << v << " of " << vectors;
           }
+        }
+      }
+    }
+  }
+}
+
+/// Random codes with sensible scales, against the same rows dequantised.
+TEST_P(MathOpsTest, QuantisedMatvecOfEveryFormat) {
+  constexpr std::size_t kRows = 5, kColumns = 384;
+  for (const WeightFormat format : {WeightFormat::fp8_e4m3, WeightFormat::int4_awq, WeightFormat::mxfp4}) {
+    const RowBytes distance = row_bytes(format, kColumns);
+    std::vector<std::byte> values(kRows * distance.values), scales(kRows * distance.scales),
+        zeros(kRows * distance.zeros);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = static_cast<std::byte>(i * 37 + i / 256);  // every code, but for NaN
+      if (format == WeightFormat::fp8_e4m3 && (values[i] & std::byte{0x7f}) == std::byte{0x7f})
+        values[i] = std::byte{0x05};
+    }
+    for (std::byte& zero : zeros) zero = static_cast<std::byte>(generator_());
+    for (std::size_t i = 0; i < kRows; ++i) {
+      for (std::size_t g = 0; format == WeightFormat::mxfp4 && g < distance.scales; ++g)
+        scales[i * distance.scales + g] = static_cast<std::byte>(120 + (i + g) % 9);
+      for (std::size_t g = 0; format == WeightFormat::int4_awq && g < distance.scales / 2; ++g) {
+        const std::uint16_t half = to_half(0.01F + 0.1F * std::abs(draw()));
+        std::memcpy(scales.data() + i * distance.scales + 2 * g, &half, 2);
+      }
+      const float scale = 0.1F + std::abs(draw());
+      if (format == WeightFormat::fp8_e4m3) std::memcpy(scales.data() + i * 4, &scale, 4);
+    }
+    const QuantizedRows matrix{format, values.data(), scales.data(), zeros.data(), distance, kRows, kColumns};
+    std::vector<float> plain(kRows * kColumns);
+    dequantize(matrix, plain.data());
+    for (std::size_t vectors = 1; vectors <= MathOps::kMostVectors; ++vectors) {
+      std::vector<float> x(vectors * kColumns), packed(x.size()), y(vectors * kRows, -1);
+      for (float& value : x) value = draw();
+      for (std::size_t v = 0; v < vectors; ++v)
+        ops_.pack_query(x.data() + v * kColumns, kColumns, kColumns, packed.data() + v * kColumns);
+      ops_.matvec_quantized(matrix, packed.data(), vectors, y.data(), kRows);
+      for (std::size_t v = 0; v < vectors; ++v) {
+        for (std::size_t r = 0; r < kRows; ++r) {
+          double expected = 0, size = 0;
+          for (std::size_t c = 0; c < kColumns; ++c) {
+            const double product = static_cast<double>(plain[r * kColumns + c]) * x[v * kColumns + c];
+            expected += product;
+            size += std::abs(product);
+          }
+          EXPECT_NEAR(y[v * kRows + r], expected, 2e-6 * size) << to_string(format) << ", vector " << v;
         }
       }
     }
@@ -122,6 +171,28 @@ TEST_P(MathOpsTest, SiluOfSmallAndLargeValues) {
   for (std::size_t i = 0; i < gate.size(); ++i) {
     const double expected = 2 * static_cast<double>(gate[i]) / (1 + std::exp(-static_cast<double>(gate[i])));
     EXPECT_NEAR(out[i], expected, 1e-6 * std::abs(expected) + 1e-30 + (gate[i] < -80 ? 1e-33 : 0)) << gate[i];
+  }
+}
+
+TEST_P(MathOpsTest, TheOtherActivations) {
+  std::vector<float> gate = {-1e4F, -30.0F, -7.5F, -1.0F, 0.0F, 1e-3F, 1.0F, 6.9F, 7.1F, 30.0F, 1e4F};
+  while (gate.size() < 71) gate.push_back(4 * draw());
+  std::vector<float> up(gate.size()), out(gate.size());
+  for (float& value : up) value = 6 * draw();
+  up[0] = -8;
+  up[1] = 8;
+  ops_.gelu_multiply(gate.data(), up.data(), gate.size(), out.data());
+  for (std::size_t i = 0; i < gate.size(); ++i) {
+    const double g = gate[i];
+    const double expected =
+        0.5 * g * up[i] * (1 + std::tanh(std::sqrt(2 / M_PI) * (g + 0.044715 * g * g * g)));
+    EXPECT_NEAR(out[i], expected, 2e-6 * std::abs(g * up[i]) + 1e-30) << g;
+  }
+  ops_.clamped_swiglu(gate.data(), up.data(), gate.size(), 7.0F, out.data());
+  for (std::size_t i = 0; i < gate.size(); ++i) {
+    const double g = std::min(gate[i], 7.0F), u = std::clamp(up[i], -7.0F, 7.0F);
+    const double expected = g / (1 + std::exp(-1.702 * g)) * (u + 1);
+    EXPECT_NEAR(out[i], expected, 2e-6 * std::abs(g * (u + 1)) + 1e-30) << g << ' ' << u;
   }
 }
 

@@ -1,0 +1,46 @@
+#pragma once
+// Kernel launches that overlap the end of the kernel before: its successor's blocks may already stand ready,
+// and wait for its results where they need them (programmatic dependent launch, CUDA programming guide 4.5).
+
+#include <cuda_runtime.h>
+
+#include "kernels/inference/cuda/status.hpp"
+
+namespace sparkmpi::kernels::inference::gpu {
+
+/// In a kernel: everything that earlier kernels of the stream wrote may be read, and written over, from here
+/// on.
+__device__ inline void await_predecessor() {
+#if __CUDA_ARCH__ >= 900
+  cudaGridDependencySynchronize();
+#endif
+}
+
+/// In a kernel, after await_predecessor(): the next kernel's blocks may be placed as soon as there is room
+/// for them. Since every kernel of a step keeps to that order, a kernel that starts knows that all but its
+/// predecessor have ended; what those wrote it may read (past the first-level cache) before it waits.
+__device__ inline void release_successor() {
+#if __CUDA_ARCH__ >= 900
+  cudaTriggerProgrammaticLaunchCompletion();
+#endif
+}
+
+/// Launches a kernel that calls await_predecessor() before it touches what others wrote.
+/// @param overlap false on devices before compute capability 9.0, which have no such launch.
+template <class... Parameters, class... Arguments>
+void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes,
+            cudaStream_t stream, bool overlap, const char* name, Arguments... arguments) {
+  cudaLaunchAttribute attribute{};
+  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = block;
+  config.dynamicSmemBytes = shared_bytes;
+  config.stream = stream;
+  config.attrs = &attribute;
+  config.numAttrs = overlap ? 1 : 0;
+  check(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...), name);
+}
+
+}  // namespace sparkmpi::kernels::inference::gpu

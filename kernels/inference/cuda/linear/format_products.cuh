@@ -1,0 +1,91 @@
+#pragma once
+// The products of one weight format. Declared for products.cu and experts.cu, compiled in one translation
+// unit a format.
+
+#include "kernels/inference/cuda/linear/grouped_kernel.cuh"
+#include "kernels/inference/cuda/linear/product_launch.cuh"
+
+namespace sparkmpi::kernels::inference::gpu {
+
+/// Shapes by measurement (tests/bench/gemv_bench.cu): of blocks that share a multiprocessor with another, and
+/// of those that have it to themselves because their vectors need the shared memory.
+constexpr Shape shared_shape(WeightFormat format) {
+  switch (format) {
+    case WeightFormat::bf16:
+    case WeightFormat::int4_awq:
+      return {1, 8, 4};
+    case WeightFormat::fp8_e4m3:
+      return {1, 8, 8};
+    case WeightFormat::mxfp4:
+      return {1, 8, 12};
+  }
+  return {1, 8, 4};
+}
+constexpr Shape alone_shape(WeightFormat format) {
+  switch (format) {
+    case WeightFormat::bf16:
+      return {2, 8, 3};
+    case WeightFormat::fp8_e4m3:
+      return {2, 8, 5};
+    case WeightFormat::int4_awq:
+      return {2, 8, 4};
+    case WeightFormat::mxfp4:
+      return {2, 8, 8};
+  }
+  return {2, 8, 3};
+}
+
+struct ProductSite {
+  const DeviceLimits& limits;
+  const Workspace& workspace;
+  int most_active = 1;  ///< experts that may take part
+};
+
+template <WeightFormat kFormat>
+struct FormatProducts {
+  template <class Output>
+  using Arguments = ProductArguments<Output>;
+
+  static void one(const DeviceMatrix&, const ProductSite&, const Arguments<StoreOutput>&, const Launch&);
+  static void one(const DeviceMatrix&, const ProductSite&, const Arguments<ResidualOutput>&, const Launch&);
+  static void one(const DeviceMatrix&, const ProductSite&, const Arguments<GatedOutput>&, const Launch&);
+  static void one(const DeviceMatrix&, const ProductSite&, const Arguments<ArgMaxOutput>&, const Launch&);
+  static void experts(const DeviceMatrix&, const ProductSite&, const Arguments<GatedOutput>&, const Launch&);
+  static void experts(const DeviceMatrix&, const ProductSite&, const Arguments<ResidualOutput>&,
+                      const Launch&);
+  static void grouped(const DeviceMatrix&, const ProductSite&, const GroupedArguments<GatedOutput>&,
+                      const Launch&);
+  static void grouped(const DeviceMatrix&, const ProductSite&, const GroupedArguments<PairOutput>&,
+                      const Launch&);
+
+ private:
+  template <Experts kExperts, class Output>
+  static void launch(const DeviceMatrix& matrix, const ProductSite& site, const Arguments<Output>& arguments,
+                     const Launch& launch) {
+    constexpr Shape kShared = shared_shape(kFormat), kAlone = alone_shape(kFormat);
+    if (fits_several(kFormat, kShared, units_of(kFormat, matrix.columns), arguments.vectors, site.limits)) {
+      launch_product<kFormat, kShared, kExperts>(matrix, site.limits, site.workspace, arguments,
+                                                 site.most_active, kMostBlocks, launch);
+    } else {
+      launch_product<kFormat, kAlone, kExperts>(matrix, site.limits, site.workspace, arguments,
+                                                site.most_active, 1, launch);
+    }
+  }
+
+  template <class Output>
+  static void launch_grouped(const DeviceMatrix& matrix, const ProductSite& site,
+                             GroupedArguments<Output> arguments, const Launch& launch) {
+    fill(arguments.geometry, matrix);
+    arguments.row_scales = matrix.scales;
+    const dim3 grid(static_cast<unsigned>((arguments.geometry.tiles + kGroupWarps - 1) / kGroupWarps),
+                    static_cast<unsigned>(arguments.pairs / kGroupPairs + arguments.experts));
+    const auto kernel = grouped_kernel<kFormat, Output>;
+    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                               group_shared_bytes<kFormat>()),
+          "cudaFuncSetAttribute");
+    gpu::launch(kernel, grid, kGroupWarps * 32, group_shared_bytes<kFormat>(), launch.stream,
+                launch.programmatic && site.limits.overlap, "grouped product", arguments);
+  }
+};
+
+}  // namespace sparkmpi::kernels::inference::gpu

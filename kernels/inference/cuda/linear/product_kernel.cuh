@@ -1,0 +1,301 @@
+#pragma once
+// The product kernel: a persistent block a multiprocessor, its warps dividing the columns of each tile among
+// them (mma.sync on what weight_stream.cuh brings), their sums added in shared memory, the result handed to
+// outputs.cuh. Where the columns are divided among blocks as well (slices, or the experts of a token), sums
+// go through the workspace and whoever comes last adds them in a fixed order: results do not depend on
+// timing.
+
+#include "kernels/inference/cuda/launch.cuh"
+#include "kernels/inference/cuda/linear/outputs.cuh"
+#include "kernels/inference/cuda/linear/weight_stream.cuh"
+
+namespace sparkmpi::kernels::inference::gpu {
+
+enum class Experts : std::uint8_t {
+  none,       ///< one matrix
+  one_input,  ///< the active experts on the same vectors (gate and up): tiles of each expert are results
+  own_input,  ///< each expert on its own vectors (down): results are weighted sums over the experts
+};
+
+template <class Output>
+struct ProductArguments {
+  Geometry geometry;
+  const float* row_scales = nullptr;  ///< fp8_e4m3
+  VectorInput input;
+  int vectors = 0;
+  std::uint32_t vector_bytes = 0;        ///< of one vector's slice in shared memory
+  const std::int32_t* active = nullptr;  ///< Routing::active, with experts
+  const float* pair_weights = nullptr;   ///< Routing::weights, with own_input
+  int chosen = 0;
+  int best_parts = 0;                 ///< of an ArgMaxOutput
+  float* partials = nullptr;          ///< [tile of a group, part, 128]
+  std::uint32_t* arrivals = nullptr;  ///< [tile of a group], zero between launches
+  Output output;
+};
+
+/// A vector's columns in shared memory are 64 bytes more than a multiple of 128, so that the vectors of a
+/// quarter warp lie in different banks.
+constexpr std::uint32_t vector_bytes(WeightFormat format, int slice_units) {
+  return static_cast<std::uint32_t>(slice_units * unit_columns(format) * 2 + 64);
+}
+/// A block's teams, each with tiles of its own, so that one's tile end does not stop the other's reading; a
+/// team's warps; units in a warp's ring.
+struct Shape {
+  int teams, warps, stages;
+  constexpr int all_warps() const { return teams * warps; }
+  constexpr int threads() const { return 32 * all_warps(); }
+};
+constexpr std::uint32_t ring_bytes(WeightFormat format, Shape shape) {
+  return static_cast<std::uint32_t>(shape.all_warps() * shape.stages * unit_bytes(format));
+}
+constexpr std::uint32_t sums_bytes(Shape shape) {
+  return 2U * static_cast<std::uint32_t>(shape.all_warps()) * 128 * sizeof(float);
+}
+
+/// The barrier of one team; 0 is the whole block's.
+template <int kTeams, int kWarps>
+__device__ inline void join_team(int team) {
+  if constexpr (kTeams == 1) {
+    __syncthreads();
+  } else {
+    asm volatile("bar.sync %0, %1;" ::"r"(team + 1), "n"(kWarps * 32) : "memory");
+  }
+}
+
+/// The pair of a vector in an active expert, or -1.
+__device__ inline int pair_of(const std::int32_t* active, int index, int vector, int chosen) {
+  const int slot = __ldcg(active + 1 + kMostVectors * kMostChosen + index * kMostVectors + vector);
+  return slot < 0 ? -1 : vector * chosen + slot;
+}
+
+template <WeightFormat kFormat>
+__device__ inline uint4 raised(const uint4& pairs) {
+  if constexpr (!takes_raised_input(kFormat)) return pairs;
+  return {multiply_pair(pairs.x, kRaisedPair), multiply_pair(pairs.y, kRaisedPair),
+          multiply_pair(pairs.z, kRaisedPair), multiply_pair(pairs.w, kRaisedPair)};
+}
+
+/// Copies the vectors' columns of a slice to shared memory, zeros beyond the matrix and for absent vectors of
+/// an expert.
+template <WeightFormat kFormat, int kThreads, Experts kExperts, class Output>
+__device__ inline void load_vectors(const ProductArguments<Output>& arguments, const Item& item,
+                                    unsigned char* x) {
+  const Geometry& geometry = arguments.geometry;
+  const int first = item.slice * geometry.slice_units * unit_columns(kFormat);
+  const int pieces = geometry.slice_units * unit_columns(kFormat) / 8;
+  constexpr int kAtOnce = 4;
+#pragma unroll 1
+  for (int v0 = 0; v0 < arguments.vectors; v0 += kAtOnce) {
+    const std::uint16_t* source[kAtOnce];
+#pragma unroll
+    for (int i = 0; i < kAtOnce; ++i) {
+      int row = v0 + i < arguments.vectors ? v0 + i : -1;
+      if constexpr (kExperts == Experts::own_input) {
+        if (row >= 0) row = pair_of(arguments.active, item.active, row, arguments.chosen);
+      }
+      source[i] = row < 0
+                      ? nullptr
+                      : arguments.input.x + static_cast<std::size_t>(row) * arguments.input.stride + first;
+    }
+    for (int piece = static_cast<int>(threadIdx.x); piece < pieces; piece += kThreads) {
+      uint4 values[kAtOnce];
+      const bool exists = first + piece * 8 < geometry.columns;
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i) {
+        values[i] = uint4{0, 0, 0, 0};
+        if (exists && source[i] != nullptr)
+          values[i] = raised<kFormat>(__ldcg(reinterpret_cast<const uint4*>(source[i] + piece * 8)));
+      }
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i) {
+        if (v0 + i < arguments.vectors)
+          *reinterpret_cast<uint4*>(x + (v0 + i) * arguments.vector_bytes + piece * 16) = values[i];
+      }
+    }
+  }
+}
+
+/// 1/√(mean + ε) of each vector from its partial sums, by a team's warps.
+template <int kWarps>
+__device__ inline void read_norms(const VectorInput& input, int vectors, int columns, int warp, int lane,
+                                  float* norms) {
+  for (int v = warp; v < vectors; v += kWarps) {
+    float sum = 0;
+    if (input.squares != nullptr) {
+      for (int i = lane; i < input.square_count; i += 32)
+        sum += __ldcg(input.squares + v * input.square_count + i);
+#pragma unroll
+      for (int distance = 16; distance > 0; distance /= 2) sum += __shfl_xor_sync(0xffffffffU, sum, distance);
+    }
+    if (lane == 0)
+      norms[v] = input.squares == nullptr ? 1.0F : rsqrtf(sum / static_cast<float>(columns) + input.eps);
+  }
+}
+
+/// Adds this part of a tile to the workspace. True for the last part's warp, whose values are then the whole
+/// sums.
+template <class Output>
+__device__ inline bool join_parts(const ProductArguments<Output>& arguments, int tile, int part, int parts,
+                                  int lane, float (&values)[4]) {
+  float* const partials = arguments.partials + static_cast<std::size_t>(tile) * parts * 128;
+  const bool exists = lane % 8 < arguments.vectors;
+#pragma unroll
+  for (int j = 0; j < 4; ++j) {
+    if (exists) __stcg(partials + part * 128 + lane + 32 * j, values[j]);
+  }
+  __threadfence();
+  __syncwarp();
+  std::uint32_t arrived = 0;
+  if (lane == 0) arrived = atomicAdd(arguments.arrivals + tile, 1U);
+  if (__shfl_sync(0xffffffffU, arrived, 0) != static_cast<std::uint32_t>(parts - 1)) return false;
+  __threadfence();
+#pragma unroll
+  for (int j = 0; j < 4; ++j) values[j] = 0;
+#pragma unroll 2
+  for (int other = 0; other < parts; ++other) {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      if (exists) values[j] += __ldcg(partials + other * 128 + lane + 32 * j);
+    }
+  }
+  if (lane == 0) arguments.arrivals[tile] = 0;
+  return true;
+}
+
+// The shape in single numbers: nvcc 13.0 writes a host stub that does not compile for a kernel of a
+// class-type one.
+template <WeightFormat kFormat, int kTeams, int kWarps, int kStages, Experts kExperts, class Output>
+__global__ void __launch_bounds__(kTeams* kWarps * 32, 3 - kTeams)
+    product_kernel(const __grid_constant__ ProductArguments<Output> arguments) {
+  constexpr Shape kShape{kTeams, kWarps, kStages};
+  extern __shared__ __align__(128) unsigned char shared[];
+  __shared__ float norms[kTeams][kMostVectors];
+  float* const sums = reinterpret_cast<float*>(shared + ring_bytes(kFormat, kShape));
+  unsigned char* const x = reinterpret_cast<unsigned char*>(sums) + sums_bytes(kShape);
+  const int lane = static_cast<int>(threadIdx.x) % 32, block_warp = static_cast<int>(threadIdx.x) / 32;
+  const int team = block_warp / kWarps, warp = block_warp % kWarps;
+  const Geometry& geometry = arguments.geometry;
+
+  WeightStream<kFormat, kWarps, kStages, kTeams> stream(
+      geometry, shared + block_warp * kStages * unit_bytes(kFormat), warp, lane);
+  int actives = 1;
+  if constexpr (kExperts != Experts::none) {
+    await_predecessor();
+    actives = __ldcg(arguments.active);
+  }
+  const long long items = static_cast<long long>(actives) * geometry.slices * geometry.tiles;
+  const int begin = static_cast<int>(items * blockIdx.x / gridDim.x);
+  const int end = static_cast<int>(items * (blockIdx.x + 1) / gridDim.x);
+  stream.start(begin + team, end);
+  if constexpr (kExperts == Experts::none) await_predecessor();
+  release_successor();
+
+  // Lanes of absent vectors read the first one's; their results go nowhere.
+  const unsigned char* const lane_x =
+      x + (lane / 4 < arguments.vectors ? lane / 4 : 0) * arguments.vector_bytes + lane % 4 * 16;
+  RunningBest best;
+  int loaded = -1;
+  int index = begin + team;
+  Item item = item_at(geometry, index);
+  // A run of items with the same columns (and expert) after the other: the whole block changes its vectors at
+  // once.
+  for (int run = begin, run_end; run < end; run = run_end) {
+    run_end = min(end, (run / geometry.tiles + 1) * geometry.tiles);
+    const Item first = item_at(geometry, run);
+    const int wanted =
+        kExperts == Experts::own_input ? first.active * geometry.slices + first.slice : first.slice;
+    if (wanted != loaded) {
+      __syncthreads();
+      load_vectors<kFormat, kShape.threads(), kExperts>(arguments, first, x);
+      __syncthreads();
+      // Needed at the end of a tile, behind its barrier.
+      if (loaded < 0)
+        read_norms<kWarps>(arguments.input, arguments.vectors, geometry.columns, warp, lane, norms[team]);
+      loaded = wanted;
+    }
+    for (; index < run_end; index += kTeams, advance(geometry, item, kTeams)) {
+      const bool finishes = warp == index / kTeams % kWarps;
+      TilePlace place;
+      TileOperands operands;
+      int expert_rows = 0;
+      if (finishes) {
+        place = tile_place(geometry.order, geometry.rows, item.tile, arguments.vectors, lane);
+        place.pair = place.vector;
+        if constexpr (kExperts != Experts::none) {
+          expert_rows = __ldcg(geometry.experts + item.active) * geometry.rows;
+          place.pair = place.vector < arguments.vectors
+                           ? pair_of(arguments.active, item.active, place.vector, arguments.chosen)
+                           : -1;
+        }
+        operands = read_operands(arguments.output, place, expert_rows);
+      }
+
+      float tile_sums[1][4] = {};
+      const UnitRange range = units_of_warp<kWarps>(geometry, item, warp);
+      const int first_unit = item.slice * geometry.slice_units;
+#pragma unroll 1
+      for (int unit = range.first; unit < range.end; unit += kWarps) {
+        const unsigned char* const bytes = stream.next();
+        multiply_unit<kFormat, 1, takes_raised_input(kFormat)>(
+            tile_sums, bytes, lane_x + (unit - first_unit) * unit_columns(kFormat) * 2, 0, lane);
+      }
+      float* const buffer = sums + (team * 2 + index / kTeams % 2) * kWarps * 128;
+      float2* const mine = reinterpret_cast<float2*>(buffer + warp * 128 + lane / 4 * 8 + lane % 4 * 2);
+      mine[0] = {tile_sums[0][0], tile_sums[0][1]};
+      mine[32] = {tile_sums[0][2], tile_sums[0][3]};
+      join_team<kTeams, kWarps>(team);
+      if (!finishes) continue;
+
+      float values[4] = {};
+#pragma unroll
+      for (int w = 0; w < kWarps; ++w) {
+#pragma unroll
+        for (int j = 0; j < 4; ++j) values[j] += buffer[w * 128 + lane + 32 * j];
+      }
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        if (!place.valid[j]) values[j] = 0;
+        if (kFormat == WeightFormat::fp8_e4m3 && place.valid[j])
+          values[j] *= kRaisedFp8 * __ldg(arguments.row_scales + expert_rows + place.row[j]);
+        if (place.valid[j]) values[j] *= norms[team][place.vector];
+      }
+      if constexpr (kExperts == Experts::own_input) {
+        const float weight = place.pair < 0 ? 0.0F : __ldcg(arguments.pair_weights + place.pair);
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+          values[j] = weight == 0 ? 0.0F : weight * (values[j] + (item.slice == 0 ? operands.bias[j] : 0.0F));
+          operands.bias[j] = 0;
+        }
+      }
+      const int parts = kExperts == Experts::own_input ? actives * geometry.slices : geometry.slices;
+      const int group_tile = (kExperts == Experts::one_input ? item.active * geometry.tiles : 0) + item.tile;
+      if (parts > 1 && !join_parts(arguments, group_tile, wanted, parts, lane, values)) continue;
+      finish(arguments.output, place, values, operands, best);
+    }
+  }
+
+  if constexpr (std::is_same_v<Output, ArgMaxOutput>) {
+    __syncthreads();
+    best.join_lanes();
+    float* const best_values = sums;
+    auto* const best_rows = reinterpret_cast<std::int32_t*>(sums + kShape.all_warps() * 8);
+    if (lane < 8) {
+      best_values[block_warp * 8 + lane] = best.value;
+      best_rows[block_warp * 8 + lane] = best.row;
+    }
+    __syncthreads();
+    if (block_warp == 0 && lane < arguments.vectors) {
+      for (int w = 1; w < kShape.all_warps(); ++w)
+        best.offer(best_values[w * 8 + lane], best_rows[w * 8 + lane]);
+      // There may be fewer blocks than parts: the rest hold nothing.
+      for (int part = static_cast<int>(blockIdx.x); part < arguments.best_parts;
+           part += static_cast<int>(gridDim.x)) {
+        arguments.output.best[part * arguments.vectors + lane] = best.value;
+        arguments.output.row[part * arguments.vectors + lane] = best.row;
+        best = RunningBest{};
+      }
+    }
+  }
+}
+
+}  // namespace sparkmpi::kernels::inference::gpu

@@ -1,0 +1,95 @@
+#pragma once
+// From a call to a launch of the product kernel: how the columns are sliced, and how much shared memory that
+// takes.
+
+#include <algorithm>
+#include <string>
+
+#include "base/error.hpp"
+#include "kernels/inference/cuda/linear/product_device.hpp"
+#include "kernels/inference/cuda/linear/product_kernel.cuh"
+
+namespace sparkmpi::kernels::inference::gpu {
+
+/// Blocks of a multiprocessor at most.
+inline constexpr int kMostBlocks = 2;
+
+struct Slicing {
+  int slices = 0, units = 0;  ///< 0 slices: does not fit
+  std::uint32_t vector_bytes = 0, shared_bytes = 0;
+};
+/// Bytes of shared memory that a block has statically, at most, and that the system takes a block.
+inline constexpr std::size_t kStaticShared = 128, kReservedShared = 1024;
+
+/// The fewest slices whose vectors fit into shared memory beside the ring.
+inline Slicing slice_columns(WeightFormat format, Shape shape, int units, int vectors,
+                             const DeviceLimits& limits) {
+  const std::size_t fixed = std::size_t{ring_bytes(format, shape)} + sums_bytes(shape) + kStaticShared;
+  for (int slices = 1; slices <= units; ++slices) {
+    const int slice_units = (units + slices - 1) / slices;
+    const std::uint32_t bytes = vector_bytes(format, slice_units);
+    const std::size_t all = fixed + static_cast<std::size_t>(vectors) * bytes;
+    if (all > limits.shared_of_block) continue;
+    return {(units + slice_units - 1) / slice_units, slice_units, bytes,
+            static_cast<std::uint32_t>(all - kStaticShared)};
+  }
+  return {};
+}
+
+/// The matrix's part of a geometry, all columns in one slice.
+inline void fill(Geometry& geometry, const DeviceMatrix& matrix) {
+  geometry.data = static_cast<const unsigned char*>(matrix.data);
+  geometry.rows = matrix.rows;
+  geometry.columns = matrix.columns;
+  geometry.tiles = tile_count(matrix);
+  geometry.units = units_of(matrix.format, matrix.columns);
+  geometry.slices = 1;
+  geometry.slice_units = geometry.units;
+  geometry.order = matrix.order;
+}
+
+/// Whether kMostBlocks blocks fit a multiprocessor, all columns in one slice.
+inline bool fits_several(WeightFormat format, Shape shape, int units, int vectors,
+                         const DeviceLimits& limits) {
+  const Slicing slicing = slice_columns(format, shape, units, vectors, limits);
+  return slicing.slices == 1 && kMostBlocks * (slicing.shared_bytes + kStaticShared + kReservedShared) <=
+                                    limits.shared_of_multiprocessor;
+}
+
+template <WeightFormat kFormat, Shape kShape, Experts kExperts, class Output>
+void launch_product(const DeviceMatrix& matrix, const DeviceLimits& limits, const Workspace& workspace,
+                    ProductArguments<Output> arguments, int most_active, int blocks_each,
+                    const Launch& launch) {
+  const int units = units_of(kFormat, matrix.columns);
+  const Slicing slicing = slice_columns(kFormat, kShape, units, arguments.vectors, limits);
+  const int tiles = tile_count(matrix);
+  const std::size_t groups = static_cast<std::size_t>(tiles) * most_active;
+  const bool in_parts = slicing.slices > 1 || (kExperts == Experts::own_input && most_active > 1);
+  if (slicing.slices == 0 ||
+      (in_parts && (groups * slicing.slices > Workspace::kPartials || groups > Workspace::kArrivals))) {
+    throw UsageError("product of a matrix of " + std::to_string(matrix.rows) + " rows and " +
+                     std::to_string(matrix.columns) + " columns: more partial sums than the workspace holds");
+  }
+  fill(arguments.geometry, matrix);
+  arguments.geometry.slices = slicing.slices;
+  arguments.geometry.slice_units = slicing.units;
+  arguments.row_scales = matrix.scales;
+  arguments.vector_bytes = slicing.vector_bytes;
+  arguments.partials = workspace.partials;
+  arguments.arrivals = workspace.arrivals;
+
+  const auto kernel = product_kernel<kFormat, kShape.teams, kShape.warps, kShape.stages, kExperts, Output>;
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                             static_cast<int>(slicing.shared_bytes)),
+        "cudaFuncSetAttribute");
+  // One division of first-level cache and shared memory for all products: changing it would drain the
+  // multiprocessor.
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
+                             cudaSharedmemCarveoutMaxShared),
+        "cudaFuncSetAttribute");
+  gpu::launch(kernel, static_cast<unsigned>(limits.multiprocessors * blocks_each), kShape.threads(),
+              slicing.shared_bytes, launch.stream, launch.programmatic && limits.overlap, "product",
+              arguments);
+}
+
+}  // namespace sparkmpi::kernels::inference::gpu

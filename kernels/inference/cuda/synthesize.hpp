@@ -1,0 +1,27 @@
+#pragma once
+// Synthetic weights made where they are needed: the bits of synthetic.hpp, in the canonical planes of
+// weight_format.hpp.
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/inference/synthetic.hpp"
+#include "kernels/inference/weight_format.hpp"
+
+namespace sparkmpi::kernels::inference::gpu {
+
+/// The planes of rows in device memory, without padding; those that the format lacks are null.
+struct Planes {
+  std::byte* values = nullptr;
+  std::byte* scales = nullptr;
+  std::byte* zeros = nullptr;
+};
+
+/// Writes rows [first_row, first_row + rows) of a matrix of `columns` columns. Asynchronous in `stream`.
+/// Throws Error when the launch fails.
+void synthesize(const SyntheticTensor& tensor, WeightFormat format, std::size_t columns,
+                std::size_t first_row, std::size_t rows, const Planes& planes, cudaStream_t stream);
+
+}  // namespace sparkmpi::kernels::inference::gpu

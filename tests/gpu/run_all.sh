@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Everything that needs a GPU, in one command: parity with transformers, compute-sanitizer, and the table of speeds.
+#
+#   tests/gpu/run_all.sh [BUILD] [OUT] [PART…]     parts: fixtures live real sanitizer speed (all)
+#
+# BUILD holds bin/ and lib/ (build/default), OUT gets the result files. python3 needs numpy; torch and transformers 5 for `live`.
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+build=${1:-$root/build/default} out=${2:-$root/gpu-results}
+shift $(($# < 2 ? $# : 2))
+parts=${*:-fixtures live real sanitizer speed}
+mkdir -p "$out"
+failed=0
+check() { # what command…
+  local what=$1
+  shift
+  if "$@"; then echo "ok: $what"; else
+    echo "FAILED: $what"
+    failed=1
+  fi
+}
+
+fixtures() {
+  check "fixtures of transformers" python3 "$root/tests/e2e/hf_engine.py" --engine-logits "$build/bin/engine_logits" \
+    --fixtures "$root/tests/fixtures/hf" --device cuda
+}
+
+live() {
+  check "live parity" python3 "$root/tests/gpu/live_parity.py" --engine-logits "$build/bin/engine_logits"
+  check "live parity, FP8 KV" python3 "$root/tests/gpu/live_parity.py" --engine-logits "$build/bin/engine_logits" \
+    --family llama --kv-dtype fp8
+}
+
+real() { # needs the network once, and the package tokenizers
+  check "SmolLM2-135M, GPU and host" python3 "$root/tests/e2e/real_weights.py" --engine-logits "$build/bin/engine_logits" \
+    --cache "$out/real-weights" --device cuda
+}
+
+sanitizer() {
+  local prompts=$out/prompts.jsonl model
+  printf '%s\n' '{"input_ids": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]}' '{"input_ids": [5]}' >"$prompts"
+  for model in "$root"/tests/fixtures/hf/*/; do
+    for tool in memcheck racecheck; do
+      check "$tool, $(basename "$model")" compute-sanitizer --tool $tool --error-exitcode 1 --print-limit 3 \
+        "$build/bin/engine_logits" "$model" "$prompts" "$out/logits.bin" 3 --device cuda
+    done
+  done
+}
+
+speed() {
+  run() { # name arguments…
+    local file=$out/$1.h5
+    shift
+    check "$*" "$build/bin/sparkmpi" inference --device cuda "$@" -o "$file" --force
+    "$build/bin/sparkmpi" show "$file" --format csv | grep -E 'decode_tokens_per_s|prefill_tokens_per_s|mbu_|read_bandwidth|weights_load_s|verification'
+  }
+  check "read bandwidth" "$build/bin/sparkmpi" stream --device cuda --footprint 4G --operation read -o "$out/stream.h5" --force
+  run llama-8b-b1 -m Meta-Llama-3-8B -p 128 -n 128 -b 1
+  run llama-8b-b8 -m Meta-Llama-3-8B -p 128 -n 128 -b 8
+  # The same shape with room for 32k positions, which the model itself does not have.
+  mkdir -p "$out/Llama-3-8B-32k"
+  sed 's/"max_position_embeddings": [0-9]*/"max_position_embeddings": 40960/' "$root/models/Meta-Llama-3-8B/config.json" \
+    >"$out/Llama-3-8B-32k/config.json"
+  run llama-8b-32k -m "$out/Llama-3-8B-32k" -p 16 -n 128 -b 1 -d 32000 --prefill-chunk 2048
+  run llama-8b-prefill -m Meta-Llama-3-8B -p 2048 -n 1 -b 1 --prefill-chunk 2048
+  run qwen2-1.5b-b1 -m Qwen2-1.5B -p 128 -n 128 -b 1
+}
+
+for part in $parts; do "$part"; done
+exit $failed
