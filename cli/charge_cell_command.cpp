@@ -4,15 +4,9 @@
 #include "kernels/charge/cell.hpp"
 
 namespace sparkmpi::cli {
-namespace {
-
-namespace po = boost::program_options;
-
-constexpr int kDescriptor = 3;  ///< where kernels/charge/cell_parent.cpp puts the socket
-
-}  // namespace
 
 int charge_cell_command(const std::vector<std::string>& arguments) {
+  namespace po = boost::program_options;
   kernels::charge::CellRequest request;
   po::options_description options;
   auto add = options.add_options();
@@ -20,8 +14,10 @@ int charge_cell_command(const std::vector<std::string>& arguments) {
   add("bytes", po::value(&request.bytes)->required(), "");
   add("scratch", po::value(&request.scratch_file), "");
   add("device", po::value(&request.device)->required(), "");
-  parse_options(arguments, options);
-  return run_cell(request, kDescriptor);
+  add(kernels::child::kParentOption.substr(2).data(), po::value<pid_t>()->required(), "");
+  const ParsedOptions parsed = parse_options(arguments, options);
+  kernels::child::ParentLink parent(parsed.values["parent"].as<pid_t>());
+  return run_cell(request, parent);
 }
 
 }  // namespace sparkmpi::cli

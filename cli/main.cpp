@@ -22,6 +22,7 @@
 #include "cli/run_command.hpp"
 #include "cli/show_command.hpp"
 #include "cli/version.hpp"
+#include "kernels/charge/cell.hpp"
 #include "kernels/pressure/protocol.hpp"
 
 namespace {
@@ -49,7 +50,7 @@ int dispatch(int& argc, char**& argv) {
       Entry{"cgroup", cli::cgroup_command},
       // Started by this program itself:
       Entry{"enclose", cli::enclose_command},
-      Entry{"charge-cell", cli::charge_cell_command},
+      Entry{kernels::charge::kSubCommand, cli::charge_cell_command},
       Entry{kernels::pressure::kSubCommand, cli::pressure_child_command},
   };
   for (const auto& [name, command] : kCommands) {

@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.hpp"
 #include "kernels/charge/allocator.hpp"
+#include "kernels/child/parent_link.hpp"
 #include "kernels/stop_signal.hpp"
 #include "ledger/ledger.hpp"
 
@@ -32,10 +34,12 @@ struct CellResult {
   std::string error;  ///< one line; empty when all steps were taken
 };
 
-/// The child's side, called by the hidden sub-command `charge-cell` and by nobody else: takes the steps,
-/// writes a snapshot of the host's ledgers after each to `descriptor` (a socket), and goes on when the parent
-/// has answered it with one byte. Returns the exit status.
-int run_cell(const CellRequest& request, int descriptor);
+/// The hidden sub-command that a cell's child is started as.
+inline constexpr std::string_view kSubCommand = "charge-cell";
+
+/// The child's side, called by the sub-command and by nobody else: takes the steps, sends a snapshot of the
+/// host's ledgers after each, and goes on when the parent has answered it. Returns the exit status.
+int run_cell(const CellRequest& request, child::ParentLink& parent);
 
 /// Makes the ledgers of a GPU for a child process. The parent reads them, since a child that allocates host
 /// memory has no CUDA context of its own.

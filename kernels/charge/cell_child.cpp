@@ -2,11 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <optional>
@@ -47,11 +45,10 @@ void write_file(const char* path, std::string_view text) {
   close(file);
 }
 
-/// Sends length-prefixed records; the parent decodes them one by one, so a killed child loses only its last
-/// step.
+/// Sends a snapshot after each step and waits until the parent has added its own readings.
 class Reporter {
  public:
-  explicit Reporter(int descriptor) : descriptor_(descriptor), ledgers_(ledger::standard_ledgers()) {
+  explicit Reporter(child::ParentLink& parent) : parent_(parent), ledgers_(ledger::standard_ledgers()) {
     ledgers_.read();  // once unreported: the readers' own buffers must not look like charge
   }
 
@@ -61,38 +58,18 @@ class Reporter {
     write_file("/proc/sys/vm/stat_refresh", "1");
     results::KernelRecord record;
     record.snapshots.push_back({std::string(moment), 0, ledgers_.read()});
-    send(record);
-    char answer = 0;
-    while (recv(descriptor_, &answer, 1, 0) < 0 && errno == EINTR) {
-    }
+    parent_.send(results::encode(record));
+    if (!parent_.receive()) throw Error("the parent of this cell is gone");
   }
 
   void error(std::string_view text) {
     results::KernelRecord record;
     record.outcome.error = text;
-    send(record);
+    parent_.send(results::encode(record));
   }
 
  private:
-  void send(const results::KernelRecord& record) {
-    const std::vector<std::uint8_t> body = results::encode(record);
-    const auto length = static_cast<std::uint32_t>(body.size());
-    put(&length, sizeof length);
-    put(body.data(), body.size());
-  }
-
-  void put(const void* data, std::size_t bytes) const {
-    const auto* at = static_cast<const char*>(data);
-    while (bytes > 0) {
-      const ssize_t written = ::send(descriptor_, at, bytes, MSG_NOSIGNAL);
-      if (written < 0 && errno == EINTR) continue;
-      if (written <= 0) throw Error("the parent of this cell is gone");
-      at += written;
-      bytes -= static_cast<std::size_t>(written);
-    }
-  }
-
-  int descriptor_;
+  child::ParentLink& parent_;
   ledger::LedgerSet ledgers_;
 };
 
@@ -147,9 +124,8 @@ class Made {
 
 }  // namespace
 
-int run_cell(const CellRequest& request, int descriptor) {
-  write_file("/proc/self/oom_score_adj", "1000");
-  Reporter report(descriptor);
+int run_cell(const CellRequest& request, child::ParentLink& parent) {
+  Reporter report(parent);
   try {
     const Made made(request);
     Allocator& allocator = *made;

@@ -19,6 +19,14 @@
 namespace sparkmpi::kernels::child {
 namespace {
 
+std::vector<char*> pointers_to(std::vector<std::string>& words) {
+  std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
 /// posix_spawn's two objects, with what every child gets.
 class SpawnSettings {
  public:
@@ -47,13 +55,11 @@ class SpawnSettings {
   SpawnSettings(const SpawnSettings&) = delete;             ///< owns C objects
   SpawnSettings& operator=(const SpawnSettings&) = delete;  ///< owns C objects
 
-  pid_t start(const std::string& program, std::vector<std::string>& words) const {
-    std::vector<char*> argv;
-    argv.reserve(words.size() + 1);
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
+  pid_t start(const std::string& program, std::vector<std::string>& words,
+              std::vector<std::string>& variables) const {
     pid_t child = -1;
-    const int status = posix_spawn(&child, program.c_str(), &actions_, &attributes_, argv.data(), environ);
+    const int status = posix_spawn(&child, program.c_str(), &actions_, &attributes_,
+                                   pointers_to(words).data(), pointers_to(variables).data());
     if (status != 0) throw Error(fmt::format("cannot start {}: {}", program, std::strerror(status)));
     return child;
   }
@@ -70,15 +76,17 @@ std::string Ending::text() const {
   return fmt::format("ended with status {}", exit_status);
 }
 
-ChildProcess::ChildProcess(const std::string& program, std::vector<std::string> arguments) {
+ChildProcess::ChildProcess(const std::string& program, std::vector<std::string> arguments,
+                           std::vector<std::string> variables) {
   std::array<int, 2> ends{-1, -1};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
     throw Error(fmt::format("no channel for a child process: {}", std::strerror(errno)));
   socket_ = ends[0];
   arguments.insert(arguments.begin(), "sparkmpi");
   arguments.insert(arguments.end(), {kParentOption.data(), std::to_string(getpid())});
+  for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
   try {
-    pid_ = SpawnSettings(ends[1]).start(program, arguments);
+    pid_ = SpawnSettings(ends[1]).start(program, arguments, variables);
   } catch (...) {
     close(ends[1]);
     close(socket_);

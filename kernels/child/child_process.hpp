@@ -39,8 +39,9 @@ struct Received {
 class ChildProcess {
  public:
   /// @param program the executable, /proc/self/exe outside tests. @param arguments from the sub-command on.
-  /// Throws Error with the system's reason.
-  ChildProcess(const std::string& program, std::vector<std::string> arguments);
+  /// @param variables "NAME=value", before those of this process. Throws Error with the system's reason.
+  ChildProcess(const std::string& program, std::vector<std::string> arguments,
+               std::vector<std::string> variables = {});
   ~ChildProcess();                                        ///< kills the child when it still runs
   ChildProcess(const ChildProcess&) = delete;             ///< owns a process
   ChildProcess& operator=(const ChildProcess&) = delete;  ///< owns a process
