@@ -32,7 +32,7 @@ KvMemory make_kv(const ModelConfig& config, const CudaEngineOptions& options) {
       DeviceMemory(bytes, fmt::format("the KV cache ({} tokens)", options.kv_blocks * options.block_tokens));
   // Elements beyond a head's own and tokens beyond a sequence's end take part in products, weighted with
   // zero.
-  check(cudaMemset(kv.memory.as(), 0, kv.memory.bytes()), "cudaMemset");
+  kv.memory.clear();
   return kv;
 }
 

@@ -25,6 +25,12 @@ DeviceMemory::~DeviceMemory() {
   if (data_ != nullptr) static_cast<void>(cudaFree(data_));
 }
 
+void DeviceMemory::clear() const {
+  if (bytes_ == 0) return;
+  check(cudaMemset(data_, 0, bytes_), "cudaMemset");
+  check(cudaStreamSynchronize(nullptr), "cudaStreamSynchronize");
+}
+
 PinnedMemory::PinnedMemory(std::size_t bytes, std::string_view what) : bytes_(bytes) {
   if (bytes == 0) return;
   check(cudaHostAlloc(&data_, bytes, cudaHostAllocMapped | cudaHostAllocPortable),

@@ -31,6 +31,8 @@ class DeviceMemory {
     return static_cast<T*>(data_);
   }
   std::size_t bytes() const { return bytes_; }
+  /// Fills it with zero bytes and waits: streams of ours don't wait for the default one.
+  void clear() const;
 
  private:
   void* data_ = nullptr;

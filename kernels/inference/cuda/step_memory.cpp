@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "kernels/inference/cuda/status.hpp"
-
 namespace sparkmpi::kernels::inference::gpu {
 namespace {
 
@@ -39,7 +37,7 @@ StepMemory::StepMemory(const ModelConfig& config, const StepLimits& sizes) : lim
   assign_device(config, device_.as());
   assign_host(config, host_.as());
   // The counters of split contexts have to start at zero.
-  check(cudaMemset(device_.as(), 0, device_.bytes()), "cudaMemset");
+  device_.clear();
 }
 
 std::size_t StepMemory::assign_host(const ModelConfig& config, std::byte* base) {
