@@ -85,7 +85,8 @@ class Inference final : public Kernel {
     const std::unique_ptr<Engine> engine = make_engine(settings, weights, team, recorder);
     recorder.moment("kv_allocated");
 
-    recorder.series("verification_deviation", "setup").push_back(verify_engine(*engine, settings.seed));
+    const double deviation = verify_engine(*engine, settings.seed);
+    recorder.series("verification_deviation", "setup").push_back(deviation);
     context.world.barrier("inference: read bandwidth");
     const auto footprint =
         static_cast<std::size_t>(weights.bytes_read_per_step(weights.config().experts_per_token));
