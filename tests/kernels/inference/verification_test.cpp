@@ -32,14 +32,14 @@ class TwoMinds final : public Engine {
 
 TEST(Verification, ADenseModelHasToAgreeAtOnce) {
   TwoMinds right(0, 0), wrong(0, 1);
-  EXPECT_EQ(verify_engine(right, 1), 0);
-  EXPECT_THROW(verify_engine(wrong, 1), Error);
+  EXPECT_EQ(verify_engine(right, 1, kVerificationTolerance), 0);
+  EXPECT_THROW(verify_engine(wrong, 1, kVerificationTolerance), Error);
 }
 
 TEST(Verification, WithExpertsSomeTextsMayDifferButNotAll) {
   TwoMinds rerouted(8, 3), wrong(8, 1000);
-  EXPECT_EQ(verify_engine(rerouted, 1), 0);
-  EXPECT_THROW(verify_engine(wrong, 1), Error);
+  EXPECT_EQ(verify_engine(rerouted, 1, kVerificationTolerance), 0);
+  EXPECT_THROW(verify_engine(wrong, 1, kVerificationTolerance), Error);
 }
 
 }  // namespace
