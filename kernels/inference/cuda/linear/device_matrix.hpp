@@ -3,8 +3,8 @@
 //
 // Everything works on tiles of 16 rows, because the products are mma.sync.m16n8k16: 16 rows of weights times
 // up to eight vectors, accumulated in single precision. BF16 keeps the row-major layout of the file, so that
-// cuBLASLt reads the same bytes; the quantised formats are repacked once, so that a warp's reads are
-// contiguous.
+// cuBLASLt reads the same bytes; the quantised formats are repacked once (tile_layout.cuh), so that a warp's
+// reads are contiguous.
 
 #include <cuda_runtime_api.h>
 
@@ -23,7 +23,8 @@ enum class RowOrder : std::uint8_t {
   gate_up_interleaved,  ///< even rows gate, odd rows up (gpt-oss); rows a multiple of 16
 };
 
-/// One weight matrix: y = W·x with W [rows, columns]. A view; the engine owns the memory.
+/// One weight matrix: y = W·x with W [rows, columns]. A view; the engine owns the memory. Columns are a
+/// multiple of 8 for bf16 and fp8_e4m3, of 128 for int4_awq, of 32 for mxfp4; mxfp4's scales are below 2^102.
 struct DeviceMatrix {
   WeightFormat format = WeightFormat::bf16;
   RowOrder order = RowOrder::plain;

@@ -35,12 +35,6 @@ constexpr Shape alone_shape(WeightFormat format) {
   return {2, 8, 3};
 }
 
-struct ProductSite {
-  const DeviceLimits& limits;
-  const Workspace& workspace;
-  int most_active = 1;  ///< experts that may take part
-};
-
 template <WeightFormat kFormat>
 struct FormatProducts {
   template <class Output>
@@ -63,12 +57,17 @@ struct FormatProducts {
   static void launch(const DeviceMatrix& matrix, const ProductSite& site, const Arguments<Output>& arguments,
                      const Launch& launch) {
     constexpr Shape kShared = shared_shape(kFormat), kAlone = alone_shape(kFormat);
-    if (fits_several(kFormat, kShared, units_of(kFormat, matrix.columns), arguments.vectors, site.limits)) {
-      launch_product<kFormat, kShared, kExperts>(matrix, site.limits, site.workspace, arguments,
-                                                 site.most_active, kMostBlocks, launch);
+    const int units = units_of(kFormat, matrix.columns);
+    const Slicing shared = slice_columns(kFormat, kShared, units, arguments.vectors, site.limits),
+                  alone = slice_columns(kFormat, kAlone, units, arguments.vectors, site.limits);
+    const bool several = fits_several(shared, site.limits);
+    // The longer rings of a block alone leave less for the vectors: on devices with little shared memory too
+    // little.
+    if (several || alone.slices == 0 || alone.slices > 2 * shared.slices) {
+      launch_product<kFormat, kShared, kExperts>(matrix, shared, site, arguments, several ? kMostBlocks : 1,
+                                                 launch);
     } else {
-      launch_product<kFormat, kAlone, kExperts>(matrix, site.limits, site.workspace, arguments,
-                                                site.most_active, 1, launch);
+      launch_product<kFormat, kAlone, kExperts>(matrix, alone, site, arguments, 1, launch);
     }
   }
 

@@ -49,22 +49,24 @@ inline void fill(Geometry& geometry, const DeviceMatrix& matrix) {
 }
 
 /// Whether kMostBlocks blocks fit a multiprocessor, all columns in one slice.
-inline bool fits_several(WeightFormat format, Shape shape, int units, int vectors,
-                         const DeviceLimits& limits) {
-  const Slicing slicing = slice_columns(format, shape, units, vectors, limits);
+inline bool fits_several(const Slicing& slicing, const DeviceLimits& limits) {
   return slicing.slices == 1 && kMostBlocks * (slicing.shared_bytes + kStaticShared + kReservedShared) <=
                                     limits.shared_of_multiprocessor;
 }
 
+/// Where a product runs.
+struct ProductSite {
+  const DeviceLimits& limits;
+  const Workspace& workspace;
+  int most_active = 1;  ///< experts that may take part
+};
+
 template <WeightFormat kFormat, Shape kShape, Experts kExperts, class Output>
-void launch_product(const DeviceMatrix& matrix, const DeviceLimits& limits, const Workspace& workspace,
-                    ProductArguments<Output> arguments, int most_active, int blocks_each,
-                    const Launch& launch) {
-  const int units = units_of(kFormat, matrix.columns);
-  const Slicing slicing = slice_columns(kFormat, kShape, units, arguments.vectors, limits);
+void launch_product(const DeviceMatrix& matrix, const Slicing& slicing, const ProductSite& site,
+                    ProductArguments<Output> arguments, int blocks_each, const Launch& launch) {
   const int tiles = tile_count(matrix);
-  const std::size_t groups = static_cast<std::size_t>(tiles) * most_active;
-  const bool in_parts = slicing.slices > 1 || (kExperts == Experts::own_input && most_active > 1);
+  const std::size_t groups = static_cast<std::size_t>(tiles) * site.most_active;
+  const bool in_parts = slicing.slices > 1 || (kExperts == Experts::own_input && site.most_active > 1);
   if (slicing.slices == 0 ||
       (in_parts && (groups * slicing.slices > Workspace::kPartials || groups > Workspace::kArrivals))) {
     throw UsageError("product of a matrix of " + std::to_string(matrix.rows) + " rows and " +
@@ -75,8 +77,8 @@ void launch_product(const DeviceMatrix& matrix, const DeviceLimits& limits, cons
   arguments.geometry.slice_units = slicing.units;
   arguments.row_scales = matrix.scales;
   arguments.vector_bytes = slicing.vector_bytes;
-  arguments.partials = workspace.partials;
-  arguments.arrivals = workspace.arrivals;
+  arguments.partials = site.workspace.partials;
+  arguments.arrivals = site.workspace.arrivals;
 
   const auto kernel = product_kernel<kFormat, kShape.teams, kShape.warps, kShape.stages, kExperts, Output>;
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
@@ -87,8 +89,8 @@ void launch_product(const DeviceMatrix& matrix, const DeviceLimits& limits, cons
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
                              cudaSharedmemCarveoutMaxShared),
         "cudaFuncSetAttribute");
-  gpu::launch(kernel, static_cast<unsigned>(limits.multiprocessors * blocks_each), kShape.threads(),
-              slicing.shared_bytes, launch.stream, launch.programmatic && limits.overlap, "product",
+  gpu::launch(kernel, static_cast<unsigned>(site.limits.multiprocessors * blocks_each), kShape.threads(),
+              slicing.shared_bytes, launch.stream, launch.programmatic && site.limits.overlap, "product",
               arguments);
 }
 

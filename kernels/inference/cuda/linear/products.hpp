@@ -35,7 +35,8 @@ struct Launch {
   bool programmatic = false;  ///< see above; ignored below sm_90
 };
 
-/// The product's input, BF16 [vectors, stride], and the second half of its norm.
+/// The product's input, BF16 [vectors, stride], and the second half of its norm. With fp8_e4m3 and mxfp4
+/// weights its magnitudes must be below 2^28: it is multiplied by 2^100 on the way (weight_stream.cuh).
 struct VectorInput {
   const std::uint16_t* x = nullptr;
   int stride = 0;  ///< ≥ columns

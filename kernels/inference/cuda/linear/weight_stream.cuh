@@ -158,7 +158,7 @@ class WeightStream {
   __device__ void copy(std::uint32_t to) const {
     if constexpr (kFormat == WeightFormat::bf16) {
       // Rows within, within + 4, + 8, + 12 of the tile, each 128 bytes by eight lanes; pieces of odd rows are
-      // swapped by halves, so that unit_rows reads without bank conflicts.
+      // swapped by halves, so that multiply_unit reads without bank conflicts.
       const RowSteps steps = row_steps();
       const int within = lane_ / 8, piece = lane_ % 8;
       const bool column = unit_ * 64 + piece * 8 < geometry_.columns;
