@@ -129,7 +129,8 @@ def main():
             model = random_model(configs()[family], 1)
             model.save_pretrained(directory)
             generator = torch.Generator().manual_seed(2)
-            prompts = [torch.randint(8192, (length,), generator=generator).tolist() for length in (EXPERTS_PROMPT_LENGTHS if experts else PROMPT_LENGTHS)]
+            lengths = EXPERTS_PROMPT_LENGTHS if experts else PROMPT_LENGTHS
+            prompts = [torch.randint(8192, (length,), generator=generator).tolist() for length in lengths]
             model = model.to("cuda", torch.float32)
             expected = [greedy(model, prompt, arguments.tokens) for prompt in prompts]
             for chunk in CHUNKS:
