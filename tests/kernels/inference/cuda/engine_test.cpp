@@ -176,7 +176,7 @@ TEST_F(GpuEngine, SaysWhatWasAskedWhenMemoryRunsOutAndGoesOn) {
     EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("KV cache"), testing::HasSubstr("wanted"),
                                              testing::HasSubstr("free")));
   }
-  EXPECT_EQ(module_.memory(0).free, before);
+  EXPECT_GE(module_.memory(0).free, before) << "more: the driver gives its own reserves up before it refuses";
   EXPECT_EQ(after(*engine(*weights), prompt(20, 1), 20).size(), 512U);
 }
 
