@@ -20,8 +20,10 @@ ensure_packages "${build_packages[@]}"
 require_cmake
 
 say "[2/3] Build (build/default; a few minutes the first time)"
-targets=(sparkmpi)
-build_tree build/default/quickstart.log -- "${targets[@]}"
+# GPU code is built for the GPUs that are here. A build for every architecture: cmake --preset release.
+architectures=$(gpu_architectures)
+if [ -n "$architectures" ]; then cuda=(-DSPARKMPI_CUDA=AUTO "-DSPARKMPI_CUDA_ARCHITECTURES=$architectures"); else cuda=(-DSPARKMPI_CUDA=OFF); fi
+build_tree build/default/quickstart.log "${cuda[@]}" -- sparkmpi
 
 say "[3/3] mpirun -np $ranks sparkmpi $*"
 allow_mpi_as_root

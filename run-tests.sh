@@ -24,7 +24,9 @@ fi
 export SPARKMPI_TEST_PYTHON=$PWD/$python
 
 say "[3/4] Build (build/default)"
-build_tree build/default/run-tests.log -DSPARKMPI_TESTS=ON --
+# GPU code is built for the GPUs that are here; without one for one architecture, to see that it compiles.
+architectures=$(gpu_architectures)
+build_tree build/default/run-tests.log -DSPARKMPI_TESTS=ON -DSPARKMPI_CUDA=AUTO "-DSPARKMPI_CUDA_ARCHITECTURES=${architectures:-90-real}" --
 
 say "[4/4] Tests"
 allow_mpi_as_root

@@ -42,6 +42,8 @@ if(SPARKMPI_HAS_CUDA)
   message(STATUS "CUDA module: toolkit ${CUDAToolkit_VERSION}, architectures ${SPARKMPI_CUDA_ARCHITECTURES}")
 else()
   message(STATUS "CUDA module: not built")
+  # One of an earlier configuration would be loaded by a program that has moved on.
+  file(REMOVE ${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/libsparkmpi_cuda.so)
 endif()
 
 # sparkmpi_cuda_library(NAME SOURCES a.cu … DEPENDS lib …): one workload's GPU side as a static library `sparkmpi_NAME`, a part

@@ -67,6 +67,11 @@ allow_mpi_as_root() {
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 }
 
+# The architectures of this machine's GPUs as CMake takes them ("90-real;120-real"); nothing without one.
+gpu_architectures() {
+  nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | sort -u | sed -n 's/^\([0-9]*\)\.\([0-9]\)$/\1\2-real/p' | paste -sd ';'
+}
+
 # build_tree LOG CMAKE_ARGS… -- TARGET…: configures the preset `default` and builds; quiet unless it fails.
 build_tree() {
   local log=$1 configure=()
