@@ -259,11 +259,10 @@ void refuse_small_cache(const Settings& settings) {
   for (std::size_t i = 0; i < settings.requests.size(); ++i) {
     const std::int64_t needed = kv_tokens(settings.requests[i]);
     if (needed > blocks * settings.kv_block) {
-      throw UsageError(
-          fmt::format("--kv-cache holds {} tokens and request {} alone needs {} ({})",
-                      blocks * settings.kv_block, i, needed,
-                      format_bytes(static_cast<double>((needed + settings.kv_block - 1) / settings.kv_block) *
-                                   static_cast<double>(block))));
+      const std::int64_t needed_blocks = (needed + settings.kv_block - 1) / settings.kv_block;
+      throw UsageError(fmt::format(
+          "--kv-cache holds {} tokens and request {} alone needs {} ({})", blocks * settings.kv_block, i,
+          needed, format_bytes(static_cast<double>(needed_blocks) * static_cast<double>(block))));
     }
   }
 }
