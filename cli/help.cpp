@@ -14,7 +14,10 @@ std::string general_help() {
       "sparkmpi {}: memory and LLM inference benchmarks on every rank, in one HDF5 file\n\n"
       "  mpirun -np N sparkmpi [run] [KERNEL...] [options]   measure; without a kernel: the default suite\n"
       "  sparkmpi list kernels|models|metrics|ledgers|devices|environments\n"
-      "  sparkmpi show FILE                                  summary of a result file\n\n"
+      "  sparkmpi show FILE                                  summary of a result file\n"
+      "  sparkmpi rootfs create|extract|check|enter          root file systems for chroot\n"
+      "  sparkmpi launch ENV -np N -- ARGS                   ranks in a chroot, cgroup or container\n"
+      "  sparkmpi cgroup --memory SIZE -- COMMAND            a command in a memory cgroup of its own\n\n"
       "Kernels (sparkmpi KERNEL --help for its options):\n",
       version());
   for (const kernels::KernelInfo& kernel : kernels::registry())

@@ -17,6 +17,7 @@
 #include "kernels/registry.hpp"
 #include "ledger/environment.hpp"
 #include "mpi/binding.hpp"
+#include "mpi/cache_control.hpp"
 #include "results/quantity.hpp"
 
 namespace sparkmpi::cli {
@@ -36,13 +37,15 @@ Rows metrics_table() {
   Rows rows{{"kernel", "metric", "unit", "better", "origin", "meaning"}, {}};
   constexpr std::array kBetter = {"higher", "lower", "-"};
   constexpr std::array kOrigin = {"measured", "derived", "assumed"};
-  for (const kernels::KernelInfo& kernel : kernels::registry()) {
-    for (const results::MetricInfo& metric : kernel.metrics) {
-      rows.rows.push_back({std::string(kernel.name), std::string(metric.name), std::string(metric.unit),
+  const auto add = [&](std::string_view kernel, std::span<const results::MetricInfo> metrics) {
+    for (const results::MetricInfo& metric : metrics) {
+      rows.rows.push_back({std::string(kernel), std::string(metric.name), std::string(metric.unit),
                            kBetter.at(static_cast<std::size_t>(metric.better)),
                            kOrigin.at(static_cast<std::size_t>(metric.origin)), std::string(metric.meaning)});
     }
-  }
+  };
+  for (const kernels::KernelInfo& kernel : kernels::registry()) add(kernel.name, kernel.metrics);
+  add("(every)", mpi::file_metrics());
   return rows;
 }
 

@@ -2,17 +2,28 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cstdio>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
+#include "cli/cgroup_command.hpp"
+#include "cli/charge_cell_command.hpp"
+#include "cli/enclose_command.hpp"
 #include "cli/help.hpp"
+#include "cli/launch_command.hpp"
 #include "cli/launch_rank.hpp"
 #include "cli/list_command.hpp"
+#include "cli/pressure_child_command.hpp"
+#include "cli/rootfs_command.hpp"
 #include "cli/run_command.hpp"
 #include "cli/show_command.hpp"
 #include "cli/version.hpp"
+#include "kernels/charge/cell.hpp"
+#include "kernels/pressure/protocol.hpp"
 
 namespace {
 
@@ -29,11 +40,23 @@ int dispatch(int& argc, char**& argv) {
     if (cli::speaks_for_all()) fmt::print("sparkmpi {} {}\n", cli::version(), cli::revision());
     return 0;
   }
-  if (first == "list" || first == "show" || first == "run") {
-    arguments.erase(arguments.begin());
-    if (first == "list") return cli::list_command(arguments);
-    if (first == "show") return cli::show_command(arguments);
+  using Command = int (*)(const std::vector<std::string>&);
+  using Entry = std::pair<std::string_view, Command>;
+  constexpr std::array kCommands = {
+      Entry{"list", cli::list_command},
+      Entry{"show", cli::show_command},
+      Entry{"rootfs", cli::rootfs_command},
+      Entry{"launch", cli::launch_command},
+      Entry{"cgroup", cli::cgroup_command},
+      // Started by this program itself:
+      Entry{"enclose", cli::enclose_command},
+      Entry{kernels::charge::kSubCommand, cli::charge_cell_command},
+      Entry{kernels::pressure::kSubCommand, cli::pressure_child_command},
+  };
+  for (const auto& [name, command] : kCommands) {
+    if (first == name) return command({arguments.begin() + 1, arguments.end()});
   }
+  if (first == "run") arguments.erase(arguments.begin());
   return cli::run_command(argc, argv, arguments);
 }
 

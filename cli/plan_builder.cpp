@@ -43,11 +43,11 @@ double parse_real(const OptionSpec& option, std::string_view typed) {
 std::vector<Attribute> values_of(const OptionSpec& option, std::string_view typed) {
   std::vector<Attribute> values;
   const std::string what = fmt::format("--{}", option.name);
+  if (typed.empty() && option.kind != OptionKind::flag) return {};
   switch (option.kind) {
     case OptionKind::flag:
       return {std::int64_t{typed.empty() ? 0 : 1}};
     case OptionKind::text:
-      if (typed.empty()) return {};
       if (!option.list) return {std::string(typed)};
       for (const std::string_view item : split_list(typed, what)) values.emplace_back(std::string(item));
       return values;

@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "base/error.hpp"
+#include "base/value_list.hpp"
 #include "cli/help.hpp"
 #include "cli/launch_rank.hpp"
 #include "cli/parse_options.hpp"
@@ -43,6 +44,12 @@ po::options_description run_options() {
   add("allow-sharing", "let two ranks drive one GPU");
   add("bind", po::value<std::string>()->default_value("auto")->value_name("B"),
       "auto: a node's cores are divided between its ranks; inherit: keep the launcher's masks");
+  add("cache", po::value<std::string>()->default_value("keep")->value_name("STATE"),
+      "page cache before each point, once a node: keep, drop, warm-model (the model's files), inject=SIZE "
+      "(so much of an unrelated file)");
+  add("also-check", po::value<std::string>()->value_name("DIR"),
+      "look below these directories (comma-separated) for copies of the run's files that take page "
+      "cache twice");
   add("sample-rate", po::value<double>()->default_value(10, "10")->value_name("HZ"),
       "ledger samples a second; 0: none");
   add("watchdog", po::value<double>()->default_value(60, "60")->value_name("S"),
@@ -98,6 +105,12 @@ mpi::RunOptions run_options_of(const po::variables_map& values) {
   if (bind != "auto" && bind != "inherit")
     throw UsageError(fmt::format("--bind: '{}' is neither auto nor inherit", bind));
   options.binding.policy = bind == "auto" ? mpi::BindPolicy::divide : mpi::BindPolicy::inherit;
+  options.cache.request = ledger::parse_cache_request(values["cache"].as<std::string>());
+  if (values.count("also-check") != 0) {
+    for (const std::string_view directory :
+         split_list(values["also-check"].as<std::string>(), "--also-check"))
+      options.cache.also_check.emplace_back(directory);
+  }
   options.sample_rate_hz = values["sample-rate"].as<double>();
   if (!(options.sample_rate_hz >= 0 && options.sample_rate_hz <= 1000))
     throw UsageError(

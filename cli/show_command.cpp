@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "cli/charge_text.hpp"
 #include "cli/help.hpp"
+#include "cli/memory_text.hpp"
 #include "cli/output_format.hpp"
 #include "cli/parse_options.hpp"
 #include "cli/summary_text.hpp"
@@ -45,8 +47,10 @@ int show_command(const std::vector<std::string>& arguments) {
   add("help,h", "this text");
   add("all,a", "every metric and every ledger");
   add("per-rank", "every metric on every rank");
+  add("charges", "the matrix of `charge` in full: a row for each allocator, step and ledger");
+  add("balance", "only where memory went: MemFree by field, from before each point to its later moments");
   add("format", po::value<std::string>()->default_value("table")->value_name("F"),
-      "table; csv or json: one row for each point, metric and rank");
+      "table; csv or json: one row for each point, metric and rank, or with --balance for each field");
   const ParsedOptions parsed = parse_options(arguments, options);
   if (parsed.values.count("help") != 0) {
     fmt::print("{}", command_help("sparkmpi show FILE [options]",
@@ -57,7 +61,11 @@ int show_command(const std::vector<std::string>& arguments) {
   const OutputFormat format = parse_output_format(parsed.values["format"].as<std::string>());
   if (parsed.words.size() != 1) throw UsageError("show: name one result file");
   const results::ResultFile file = results::read_result(parsed.words.front());
-  if (format == OutputFormat::table) {
+  if (parsed.values.count("charges") != 0) {
+    print_rows(stdout, charge_rows(file), format);
+  } else if (parsed.values.count("balance") != 0) {
+    print_rows(stdout, balance_rows(file), format);
+  } else if (format == OutputFormat::table) {
     print_summary(stdout, file, {parsed.values.count("all") != 0, parsed.values.count("per-rank") != 0});
   } else {
     print_rows(stdout, metric_rows(file), format);

@@ -7,6 +7,11 @@
 #include <cmath>
 #include <map>
 
+#include "cli/charge_text.hpp"
+#include "cli/ladder_text.hpp"
+#include "cli/memory_text.hpp"
+#include "cli/overview_text.hpp"
+#include "cli/wrapped_text.hpp"
 #include "results/quantity.hpp"
 #include "results/summary.hpp"
 
@@ -18,7 +23,6 @@ using results::LedgerSummary;
 using results::MetricSummary;
 using results::Spread;
 
-constexpr std::size_t kWidth = 80;
 constexpr std::size_t kMostRankLines = 16;
 
 std::string text_of(const Attributes& facts, std::string_view name, std::string_view otherwise = "?") {
@@ -36,29 +40,19 @@ std::string distinct(const std::vector<results::RankInfo>& ranks, std::string_vi
   return fmt::format("{}", fmt::join(seen, ", "));
 }
 
-void print_wrapped(std::FILE* out, std::string_view text, std::string_view indent) {
-  std::string line(indent);
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    if (line.size() + 1 + end > kWidth && line.size() > indent.size()) {
-      fmt::print(out, "{}\n", line);
-      line = indent;
-    }
-    line += (line.size() > indent.size() ? " " : "") + std::string(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  fmt::print(out, "{}\n", line);
+/// "1 node", "2 nodes".
+std::string counted(const std::string& number, std::string_view what) {
+  return fmt::format("{} {}{}", number, what, number == "1" ? "" : "s");
 }
 
 void print_header(std::FILE* out, const results::ResultFile& file) {
   const Attributes& run = file.run.facts;
   print_wrapped(out, text_of(run, "command_line"), "");
-  print_wrapped(
-      out,
-      fmt::format("sparkmpi {}, {}, {} ranks on {} nodes, environment {}", text_of(run, "sparkmpi_version"),
-                  text_of(run, "start_time"), text_of(run, "ranks"), text_of(run, "nodes"),
-                  distinct(file.ranks, "environment")),
-      "");
+  print_wrapped(out,
+                fmt::format("sparkmpi {}, {}, {} on {}, environment {}", text_of(run, "sparkmpi_version"),
+                            text_of(run, "start_time"), counted(text_of(run, "ranks"), "rank"),
+                            counted(text_of(run, "nodes"), "node"), distinct(file.ranks, "environment")),
+                "");
   fmt::print(out, "\n{:>4}  {:<20} {:>4}  {:<8} {:<12} {}\n", "rank", "host", "node", "device", "cores",
              "device name");
   for (std::size_t rank = 0; rank < std::min(file.ranks.size(), kMostRankLines); ++rank) {
@@ -158,11 +152,18 @@ void print_summary(std::FILE* out, const results::ResultFile& file, const Summar
     fmt::print(out, "\n{:04} {}\n", kernel.point.index, kernel.point.kernel);
     print_wrapped(out, parameters_text(kernel.point), "  ");
     print_facts(out, kernel);
+    print_cache_state(out, kernel);
     print_outcome(out, kernel);
+    print_ladder(out, kernel);
+    print_charge(out, kernel);
     print_metrics(out, kernel, options);
+    for (std::size_t rank = 0; rank < (options.per_rank ? kernel.ranks.size() : 1); ++rank)
+      print_kv_budgets(out, kernel, rank);
     print_ledgers(out, kernel, options);
+    print_balances(out, file, kernel, options.all);
   }
   if (file.kernels.empty()) fmt::print(out, "\nNo kernel had finished.\n");
+  print_overview(out, file);
 }
 
 }  // namespace sparkmpi::cli

@@ -2,7 +2,7 @@
 find_package(Threads REQUIRED)
 set(MPI_CXX_SKIP_MPICXX ON)  # the C interface only: the C++ one is gone from MPI 3 on
 find_package(MPI REQUIRED COMPONENTS CXX)
-set(HDF5_PREFER_PARALLEL OFF)
+option(HDF5_PREFER_PARALLEL "Use a parallel HDF5 where there is one; serial is enough" OFF)
 find_package(HDF5 REQUIRED COMPONENTS C HL)
 find_package(Boost 1.74 REQUIRED COMPONENTS program_options)
 find_package(nlohmann_json 3.10 REQUIRED)

@@ -1,6 +1,9 @@
 #pragma once
 // The narrow view of the World that a kernel is given. mpi/ implements it; tests use SoloCommunicator.
 
+#include <cstddef>
+#include <memory>
+#include <span>
 #include <string_view>
 
 #include "base/error.hpp"
@@ -19,6 +22,28 @@ class PeerInterrupted : public Error {
   using Error::Error;
 };
 
+/// Ranks that work on one model together (tensor parallel). Every call is collective over the members.
+class Group {
+ public:
+  virtual ~Group() = default;
+  virtual int rank() const = 0;  ///< within the group
+  virtual int size() const = 0;
+  /// values[i] becomes the sum of all members' values[i], added in rank order: the same bits on every member
+  /// and in every run. Throws PeerFailure when a member has left by an exception.
+  virtual void sum(std::span<float> values) = 0;
+  /// `root`'s bytes on every member. Throws as sum().
+  virtual void broadcast(std::span<std::byte> bytes, int root) = 0;
+};
+
+/// A group of one.
+class SoloGroup final : public Group {
+ public:
+  int rank() const override { return 0; }
+  int size() const override { return 1; }
+  void sum(std::span<float>) override {}
+  void broadcast(std::span<std::byte>, int) override {}
+};
+
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -35,6 +60,9 @@ class Communicator {
   /// A barrier that also votes: true when every rank said true. Ranks that stop by a rule of their own agree
   /// by it, so that none of them measures while the others have gone quiet.
   virtual bool all_agree(std::string_view phase, bool mine) = 0;
+
+  /// Divides the ranks into groups of `size` neighbours; collective over all ranks. `size` divides size().
+  virtual std::unique_ptr<Group> group(int size) = 0;
 };
 
 /// A world of one, for tests and tools.
@@ -47,6 +75,7 @@ class SoloCommunicator final : public Communicator {
   int node() const override { return 0; }
   void barrier(std::string_view) override {}
   bool all_agree(std::string_view, bool mine) override { return mine; }
+  std::unique_ptr<Group> group(int) override { return std::make_unique<SoloGroup>(); }
 };
 
 }  // namespace sparkmpi::kernels

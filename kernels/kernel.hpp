@@ -2,6 +2,7 @@
 // The interface of one benchmark workload. A new workload is one folder here, holding a class that implements
 // Kernel and a function that returns its KernelInfo, and one line in registry.cpp.
 
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -43,6 +44,9 @@ class Kernel {
   /// Measures one point. Called on every rank at once, between two ledger snapshots. Throws Error when
   /// something fails or a result is wrong; what was recorded up to then is kept.
   virtual void run(Context& context) = 0;
+  /// The files that run() will read at such a point (a model's weights): what `--cache` drops or warms before
+  /// it. Throws UsageError as check() does.
+  virtual std::vector<std::filesystem::path> files(const Parameters& /*parameters*/) const { return {}; }
 };
 
 struct KernelInfo {

@@ -36,8 +36,9 @@ class Recorder {
   /// A fact about this rank's run of the kernel.
   void fact(std::string_view name, Attribute value);
 
-  /// Reads every ledger now, under this name ("weights_loaded").
-  void moment(std::string_view name);
+  /// Reads every ledger now, under this name ("weights_loaded"). What was read is valid until the next
+  /// moment.
+  const ledger::Snapshot& moment(std::string_view name);
 
   /// What one ledger says now ("meminfo.MemAvailable"); nothing when it does not answer here.
   std::optional<double> reading(std::string_view name);

@@ -35,6 +35,8 @@ Found by_variables(const Getenv& getenv) {
   for (const std::string_view variable : {"APPTAINER_CONTAINER", "SINGULARITY_CONTAINER"}) {
     if (getenv(variable)) return ContainerVerdict{"apptainer", fmt::format("{} is set", variable)};
   }
+  if (const auto root = getenv("SPARKMPI_ROOTFS"))
+    return ContainerVerdict{"chroot", fmt::format("sparkmpi rootfs enter {}", *root)};
   if (getenv("ENROOT_ROOTFS")) return ContainerVerdict{"enroot", "ENROOT_ROOTFS is set"};
   return std::nullopt;
 }

@@ -5,6 +5,7 @@
 #include "ledger/pressure.hpp"
 #include "ledger/process_memory.hpp"
 #include "ledger/vmstat.hpp"
+#include "ledger/zoneinfo.hpp"
 
 namespace sparkmpi::ledger {
 
@@ -39,6 +40,7 @@ LedgerSet standard_ledgers(const FileRoot& root) {
   set.add(std::make_unique<Meminfo>(root));
   for (const int node : numa_nodes(root)) set.add(std::make_unique<NumaMeminfo>(root, node));
   set.add(std::make_unique<Vmstat>(root));
+  set.add(std::make_unique<Zoneinfo>(root));
   set.add(std::make_unique<Pressure>(root));
   set.add(std::make_unique<ProcessStatus>(root));
   set.add(std::make_unique<SmapsRollup>(root));

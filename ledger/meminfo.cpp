@@ -14,7 +14,7 @@ namespace {
 constexpr double kKiB = 1024;
 
 // The file says kB and means KiB (fs/proc/meminfo.c shifts pages by PAGE_SHIFT - 10).
-constexpr std::array<Field, 27> kMeminfo = {{
+constexpr std::array<Field, 31> kMeminfo = {{
     {"MemTotal:", "MemTotal", "B", kKiB},
     {"MemFree:", "MemFree", "B", kKiB},
     {"MemAvailable:", "MemAvailable", "B", kKiB},
@@ -38,6 +38,10 @@ constexpr std::array<Field, 27> kMeminfo = {{
     {"SUnreclaim:", "SUnreclaim", "B", kKiB},
     {"KernelStack:", "KernelStack", "B", kKiB},
     {"PageTables:", "PageTables", "B", kKiB},
+    {"SecPageTables:", "SecPageTables", "B", kKiB},
+    {"VmallocUsed:", "VmallocUsed", "B", kKiB},
+    {"Percpu:", "Percpu", "B", kKiB},
+    {"Zswap:", "Zswap", "B", kKiB},
     {"AnonHugePages:", "AnonHugePages", "B", kKiB},
     {"ShmemHugePages:", "ShmemHugePages", "B", kKiB},
     {"Hugetlb:", "Hugetlb", "B", kKiB},

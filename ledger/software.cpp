@@ -8,6 +8,7 @@
 #include <string>
 
 #include "ledger/field_file.hpp"
+#include "ledger/nvidia_driver.hpp"
 
 namespace sparkmpi::ledger {
 namespace {
@@ -51,8 +52,7 @@ Attributes software_facts(const FileRoot& root) {
     facts["architecture"] = std::string(system.machine);
   }
   facts["libc"] = std::string("glibc ") + gnu_get_libc_version();
-  if (const std::string driver = first_line(root / "proc/driver/nvidia/version"); !driver.empty())
-    facts["nvidia_driver"] = driver;
+  facts.merge(nvidia_driver_facts(root));
   facts["loaded_libraries"] = loaded_libraries();
   return facts;
 }

@@ -7,8 +7,8 @@
 
 namespace sparkmpi::ledger {
 
-/// Facts: os, kernel_release, architecture, libc, nvidia_driver (from the driver's own /proc file, where
-/// there is one), loaded_libraries ("path" lines, sorted; the loader's word, not the linker's).
+/// Facts: os, kernel_release, architecture, libc, those of
+/// nvidia_driver_facts(), loaded_libraries ("path" lines, sorted; the loader's word, not the linker's).
 Attributes software_facts(const FileRoot& root = {});
 
 }  // namespace sparkmpi::ledger

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "ledger/nvidia_driver.hpp"
 #include "mpi/cpu_division.hpp"
 
 namespace sparkmpi::mpi {
@@ -206,6 +207,9 @@ Attributes binding_facts(const kernels::Placement& placement) {
   facts["device_uuid"] = placement.device.uuid;
   facts["device_memory_bytes"] = static_cast<std::int64_t>(placement.device.memory_bytes);
   facts["memory_model"] = std::string(kernels::to_string(placement.device.memory_model));
+  for (const auto& [name, value] : placement.device.attributes) facts["device_" + name] = value;
+  if (placement.device.memory_model == kernels::MemoryModel::coherent)
+    facts["coherent_memory_mode"] = ledger::coherent_memory_mode();
   facts["cpus"] = format_cpu_list(placement.cpus);
   facts["numa_nodes"] = format_cpu_list(placement.numa_nodes);
   facts["observed_cpu_mask"] = format_cpu_list(mask);

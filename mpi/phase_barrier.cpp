@@ -7,9 +7,9 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <thread>
 
 #include "base/error.hpp"
+#include "mpi/backoff.hpp"
 #include "mpi/check.hpp"
 
 namespace sparkmpi::mpi {
@@ -26,19 +26,6 @@ using Answer = std::array<int, kAnswerFields>;
 double seconds_since(SteadyClock::time_point start) {
   return std::chrono::duration<double>(SteadyClock::now() - start).count();
 }
-
-/// Polls fast at first, so that ranks with a core each lose no time, then sleeps ever longer up to a
-/// millisecond.
-class Backoff {
- public:
-  void pause() {
-    if (++rounds_ < 2000) return;
-    std::this_thread::sleep_for(std::chrono::microseconds(rounds_ < 2500 ? 50 : 1000));
-  }
-
- private:
-  int rounds_ = 0;
-};
 
 }  // namespace
 

@@ -62,6 +62,7 @@ class Runner {
       : world_(world),
         plan_(plan),
         options_(options),
+        cache_(options.cache, world.local_rank() == 0),
         progress_(stderr, world.rank() == 0 ? options.verbosity : Verbosity::quiet,
                   static_cast<int>(plan.size())) {
     world_.set_watchdog(options.watchdog);
@@ -80,6 +81,8 @@ class Runner {
       progress_.finish(complete ? "ok" : outcome.signal != 0 ? "interrupted" : std::string_view("failed"));
       if (world_.rank() == 0 && !failure_.empty())
         fmt::print(stderr, "sparkmpi: {}: {}\n", planned.point.kernel, failure_);
+      if (const std::string remark = cache_.remark(); world_.rank() == 0 && !remark.empty())
+        fmt::print(stderr, "sparkmpi: {}\n", remark);
       if (outcome.signal != 0) break;
     }
     return outcome;
@@ -101,6 +104,7 @@ class Runner {
     world_.together("check parameters", [&] {
       for (const PlannedPoint& planned : plan_)
         planned.kernel->make()->check(kernels::Parameters(planned.point.parameters), *site_);
+      cache_.check(plan_);
     });
     const std::vector<std::uint8_t> mine = results::encode(rank_info(world_, *placement_));
     const auto all = world_.gather(mine);
@@ -134,6 +138,8 @@ class Runner {
     ledger::Sampler sampler(sampled_, clock_, options_.sample_rate_hz);
     const std::string name = results::kernel_group_name(planned.point);
     world_.end_section(name + ": start", true, false);
+    cache_.before_point(planned, world_.interruption().stop());
+    world_.end_section(name + ": cache", true, false);
     recorder.moment("before");
     const double start = clock_.now_s();
     sampler.start();
@@ -162,6 +168,7 @@ class Runner {
     recorder.moment("after");
     if (failed) recorder.stop_reason("failed");
     KernelRecord record = std::move(recorder).take();
+    cache_.after_point(record);
     record.start_s = start;
     record.end_s = end;
     record.timeline = std::move(timeline);
@@ -188,7 +195,7 @@ class Runner {
           failure_ =
               fmt::format("{}: {}", world_.describe(static_cast<int>(rank)), records[rank].outcome.error);
       }
-      writer_->commit(planned.point, planned.kernel->metrics, records);
+      writer_->commit(planned.point, with_file_metrics(planned.kernel->metrics), records);
     });
     progress_.detail(fmt::format("committed {}: gather {:.1f} ms, commit {:.1f} ms, {} ranks",
                                  results::kernel_group_name(planned.point), gathered * 1e3,
@@ -202,6 +209,7 @@ class Runner {
   const kernels::CudaModule cuda_;
   ledger::LedgerSet ledgers_;  ///< of the measuring thread
   ledger::LedgerSet sampled_;  ///< of the sampler's
+  CacheControl cache_;
   Progress progress_;
   Clock clock_;
   std::optional<kernels::Placement> placement_;

@@ -5,6 +5,7 @@
 
 #include "kernels/plan.hpp"
 #include "mpi/binding.hpp"
+#include "mpi/cache_control.hpp"
 #include "mpi/progress.hpp"
 #include "mpi/world.hpp"
 #include "results/record.hpp"
@@ -15,6 +16,7 @@ struct RunOptions {
   std::filesystem::path output;
   bool force = false;
   BindingOptions binding;
+  CacheOptions cache;
   double sample_rate_hz = 10;
   WatchdogOptions watchdog;
   Verbosity verbosity = Verbosity::normal;

@@ -13,6 +13,7 @@
 #include "ledger/environment.hpp"
 #include "mpi/check.hpp"
 #include "mpi/launcher_check.hpp"
+#include "mpi/rank_group.hpp"
 
 namespace sparkmpi::mpi {
 namespace {
@@ -154,6 +155,11 @@ bool World::all_agree(std::string_view phase, bool mine) {
     throw kernels::PeerFailure(fmt::format("stopped, because {} failed", describe(result.failed_rank)));
   }
   return result.all_agree;
+}
+
+std::unique_ptr<kernels::Group> World::group(int size) {
+  if (size == 1) return std::make_unique<kernels::SoloGroup>();
+  return make_rank_group(world_, size);
 }
 
 void World::barrier(std::string_view phase) {

@@ -43,6 +43,7 @@ class World final : public kernels::Communicator {
   /// when one has left it on request.
   void barrier(std::string_view phase) override;
   bool all_agree(std::string_view phase, bool mine) override;
+  std::unique_ptr<kernels::Group> group(int size) override;
 
   /// The end of a section, for every rank, however it got there; never throws for a failed rank, the result
   /// says it.

@@ -47,7 +47,8 @@ cmake -S . -B build/aarch64 -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSPARKMP
   -DMPI_CXX_COMPILER=MPI_CXX_COMPILER-NOTFOUND \
   -DMPI_CXX_HEADER_DIR="$lib/openmpi/include" -DMPI_CXX_INCLUDE_PATH="$lib/openmpi/include" \
   -DMPI_CXX_LIB_NAMES=mpi -DMPI_mpi_LIBRARY="$lib/openmpi/lib/libmpi.so" \
-  -DHDF5_ROOT="$sysroot/usr"
+  -DHDF5_ROOT="$sysroot/usr" -DHDF5_C_INCLUDE_DIR="$sysroot/usr/include/hdf5/serial" \
+  -DHDF5_hdf5_LIBRARY_RELEASE="$lib/hdf5/serial/libhdf5.so" -DHDF5_hdf5_hl_LIBRARY_RELEASE="$lib/hdf5/serial/libhdf5_hl.so"
 cmake --build build/aarch64
 
 say "Unit tests under qemu-aarch64"

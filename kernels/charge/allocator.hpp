@@ -20,11 +20,13 @@ inline constexpr Step kSteps[] = {Step::allocate, Step::touch_cpu, Step::touch_g
 
 /// Where allocators that need a file find one.
 struct Scratch {
-  std::string
-      file;  ///< holds at least as many bytes as any allocator is asked for, none of them in the page cache
+  /// Holds as many bytes as the allocator is asked for and no more, since the kernel reads ahead; none of
+  /// them are in the page cache. Empty when there is none.
+  std::string file;
 };
 
-/// Used once: allocate, the touches it has, release. Steps throw Error with the reason that the system gave.
+/// Used once: allocate, the touches it has, release. Steps throw Error with the reason that the system gave,
+/// which starts with kNotSupported where this machine has no such memory.
 class Allocator {
  public:
   virtual ~Allocator() = default;
@@ -36,12 +38,22 @@ class Allocator {
   virtual void release() = 0;
 };
 
+/// The allocator that allocates nothing: its cells show what the ledgers do by themselves.
+inline constexpr std::string_view kIdle = "idle";
+
+inline constexpr std::string_view kNotSupported = "not supported";
+
+enum class Needs : std::uint8_t { nothing, file, shared_memory, gpu };
+
 struct AllocatorInfo {
   std::string_view name;  ///< as in docs/ledgers.md's table: "malloc", "file_read"
   std::string_view what;  ///< one line for a person
-  bool needs_gpu = false;
+  Needs needs = Needs::nothing;
   std::unique_ptr<Allocator> (*make)(const Scratch& scratch) = nullptr;
 };
+
+/// Writes one byte of every page (of 4 KiB, the smallest there is) from this core.
+void write_every_page(void* memory, std::size_t bytes);
 
 /// The allocators every Linux host has.
 std::span<const AllocatorInfo> host_allocators();

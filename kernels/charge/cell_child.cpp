@@ -5,22 +5,37 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdint>
+#include <charconv>
+#include <chrono>
+#include <optional>
 #include <string_view>
+#include <thread>
 
 #include "base/error.hpp"
 #include "kernels/charge/cell.hpp"
+#include "kernels/charge/cuda_allocators.hpp"
+#include "kernels/device/cuda_module.hpp"
 #include "results/codec.hpp"
 
 namespace sparkmpi::kernels::charge {
 namespace {
 
+constexpr std::size_t kWarmUp = std::size_t{2} << 20;
+
+/// Takes as long as touching would, at about the speed at which a core gets new pages, so that an idle cell
+/// sees as much of its neighbours as the others do.
 class Idle final : public Allocator {
  public:
-  void allocate(std::size_t) override {}
-  bool touch_cpu() override { return true; }
+  void allocate(std::size_t bytes) override { bytes_ = bytes; }
+  bool touch_cpu() override {
+    constexpr double kBytesPerSecond = 2e9;
+    std::this_thread::sleep_for(std::chrono::duration<double>(static_cast<double>(bytes_) / kBytesPerSecond));
+    return true;
+  }
   void release() override {}
+
+ private:
+  std::size_t bytes_ = 0;
 };
 
 void write_file(const char* path, std::string_view text) {
@@ -30,11 +45,12 @@ void write_file(const char* path, std::string_view text) {
   close(file);
 }
 
-/// Sends length-prefixed records; the parent decodes them one by one, so a killed child loses only its last
-/// step.
+/// Sends a snapshot after each step and waits until the parent has added its own readings.
 class Reporter {
  public:
-  Reporter(int descriptor, ledger::LedgerSet& ledgers) : descriptor_(descriptor), ledgers_(ledgers) {}
+  explicit Reporter(child::ParentLink& parent) : parent_(parent), ledgers_(ledger::standard_ledgers()) {
+    ledgers_.read();  // once unreported: the readers' own buffers must not look like charge
+  }
 
   void snapshot(std::string_view moment) {
     // Counters that the kernel keeps per core reach the global ledgers only once a second; root can ask for
@@ -42,62 +58,83 @@ class Reporter {
     write_file("/proc/sys/vm/stat_refresh", "1");
     results::KernelRecord record;
     record.snapshots.push_back({std::string(moment), 0, ledgers_.read()});
-    send(record);
+    parent_.send(results::encode(record));
+    if (!parent_.receive()) throw Error("the parent of this cell is gone");
   }
 
   void error(std::string_view text) {
     results::KernelRecord record;
     record.outcome.error = text;
-    send(record);
+    parent_.send(results::encode(record));
   }
 
  private:
-  void send(const results::KernelRecord& record) {
-    const std::vector<std::uint8_t> body = results::encode(record);
-    const auto length = static_cast<std::uint32_t>(body.size());
-    put(&length, sizeof length);
-    put(body.data(), body.size());
-  }
-
-  void put(const void* data, std::size_t bytes) const {
-    const auto* at = static_cast<const char*>(data);
-    while (bytes > 0) {
-      const ssize_t written = write(descriptor_, at, bytes);
-      if (written < 0 && errno == EINTR) continue;
-      if (written <= 0) throw Error("the parent of this cell is gone");
-      at += written;
-      bytes -= static_cast<std::size_t>(written);
-    }
-  }
-
-  int descriptor_;
-  ledger::LedgerSet& ledgers_;
+  child::ParentLink& parent_;
+  ledger::LedgerSet ledgers_;
 };
 
-std::unique_ptr<Allocator> make_allocator(const CellRequest& request,
-                                          std::span<const AllocatorInfo> allocators) {
-  if (request.allocator == "idle") return std::make_unique<Idle>();
-  const auto info = std::ranges::find(allocators, request.allocator, &AllocatorInfo::name);
-  if (info == allocators.end())
-    throw UsageError(fmt::format("there is no allocator '{}'", request.allocator));
-  return info->make({request.scratch_file});
+int ordinal_of(std::string_view device) {
+  constexpr std::string_view kPrefix = "cuda:";
+  int ordinal = -1;
+  if (device.starts_with(kPrefix))
+    std::from_chars(device.data() + kPrefix.size(), device.data() + device.size(), ordinal);
+  if (ordinal < 0) throw UsageError(fmt::format("--device '{}': a cell is on host or on cuda:K", device));
+  return ordinal;
 }
+
+/// The allocator that the request names. One of a GPU is used once before, unreported, with 2 MiB: what the
+/// driver sets up for its first use in a process stays and is no charge of the memory asked for.
+class Made {
+ public:
+  explicit Made(const CellRequest& request) {
+    if (request.allocator == kIdle) {
+      allocator_ = std::make_unique<Idle>();
+      return;
+    }
+    std::span<const AllocatorInfo> known = host_allocators();
+    if (request.device != "host") known = cuda_allocators(request.device);
+    const auto info = std::ranges::find(known, request.allocator, &AllocatorInfo::name);
+    if (info == known.end()) {
+      throw UsageError(fmt::format("there is no allocator '{}' on {}", request.allocator, request.device));
+    }
+    if (info->needs == Needs::gpu) {
+      const std::unique_ptr<Allocator> first = info->make({});
+      first->allocate(kWarmUp);
+      first->touch_cpu();
+      first->touch_gpu();
+      first->release();
+    }
+    allocator_ = info->make({request.scratch_file});
+  }
+  Allocator& operator*() const { return *allocator_; }
+
+ private:
+  std::span<const AllocatorInfo> cuda_allocators(std::string_view device) {
+    module_.emplace();
+    const auto* const side = module_->find<CudaAllocators>();
+    if (side == nullptr || module_->devices().empty())
+      throw Error(fmt::format("{}: {}", device, module_->reason()));
+    side->prepare(ordinal_of(device));
+    return side->allocators();
+  }
+
+  std::optional<CudaModule> module_;
+  std::unique_ptr<Allocator> allocator_;
+};
 
 }  // namespace
 
-int run_cell(const CellRequest& request, std::span<const AllocatorInfo> allocators, ledger::LedgerSet ledgers,
-             int descriptor) {
-  write_file("/proc/self/oom_score_adj", "1000");
-  Reporter report(descriptor, ledgers);
+int run_cell(const CellRequest& request, child::ParentLink& parent) {
+  Reporter report(parent);
   try {
-    const std::unique_ptr<Allocator> allocator = make_allocator(request, allocators);
-    ledgers.read();  // once unreported: the readers' own buffers must not look like charge
+    const Made made(request);
+    Allocator& allocator = *made;
     report.snapshot("before");
-    allocator->allocate(request.bytes);
+    allocator.allocate(request.bytes);
     report.snapshot(to_string(Step::allocate));
-    if (allocator->touch_cpu()) report.snapshot(to_string(Step::touch_cpu));
-    if (allocator->touch_gpu()) report.snapshot(to_string(Step::touch_gpu));
-    allocator->release();
+    if (allocator.touch_cpu()) report.snapshot(to_string(Step::touch_cpu));
+    if (allocator.touch_gpu()) report.snapshot(to_string(Step::touch_gpu));
+    allocator.release();
     report.snapshot(to_string(Step::release));
     return 0;
   } catch (const std::exception& failure) {

@@ -1,141 +1,101 @@
 // The parent's side of a cell.
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <array>
-#include <cerrno>
-#include <csignal>
-#include <cstring>
-#include <optional>
+#include <algorithm>
+#include <iterator>
 
-#include "base/bytes.hpp"
 #include "base/error.hpp"
 #include "kernels/charge/cell.hpp"
+#include "kernels/child/child_process.hpp"
 #include "results/codec.hpp"
 
 namespace sparkmpi::kernels::charge {
 namespace {
 
-constexpr int kChildDescriptor = 3;
-constexpr std::uint32_t kLargestMessage = 64U << 20U;
+using std::chrono::steady_clock;
 
-class Pipe {
- public:
-  Pipe() {
-    if (pipe2(ends_.data(), O_CLOEXEC) != 0)
-      throw Error(fmt::format("no pipe for a child process: {}", std::strerror(errno)));
-  }
-  ~Pipe() {
-    close(ends_[0]);
-    close_write();
-  }
-  Pipe(const Pipe&) = delete;
-  Pipe& operator=(const Pipe&) = delete;
-  int read_end() const { return ends_[0]; }
-  int write_end() const { return ends_[1]; }
-  void close_write() {
-    if (ends_[1] >= 0) close(ends_[1]);
-    ends_[1] = -1;
-  }
+/// A child that says nothing for so long hangs (in a driver, say): no step of a sensible size takes longer.
+constexpr double kPatience_s = 120;
 
- private:
-  std::array<int, 2> ends_{-1, -1};
-};
-
-pid_t start_child(const CellRequest& request, const std::string& program, int write_end) {
-  std::vector<std::string> words = {"sparkmpi",        "charge-cell", "--allocator",
-                                    request.allocator, "--bytes",     std::to_string(request.bytes),
-                                    "--device",        request.device};
+/// The command line of a cell's child.
+std::vector<std::string> words_of(const CellRequest& request) {
+  std::vector<std::string> words = {
+      std::string(kSubCommand),      "--allocator", request.allocator, "--bytes",
+      std::to_string(request.bytes), "--device",    request.device};
   if (!request.scratch_file.empty()) words.insert(words.end(), {"--scratch", request.scratch_file});
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, write_end, kChildDescriptor);
-  pid_t child = -1;
-  const int status = posix_spawn(&child, program.c_str(), &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (status != 0) throw Error(fmt::format("cannot start {}: {}", program, std::strerror(status)));
-  return child;
+  return words;
 }
 
-/// Takes whole messages off the front of what has been received.
-std::optional<results::KernelRecord> next_message(std::vector<std::uint8_t>& received) {
-  std::uint32_t length = 0;
-  if (received.size() < sizeof length) return std::nullopt;
-  std::memcpy(&length, received.data(), sizeof length);
-  if (length > kLargestMessage) throw Error("the child process of a cell sent nonsense");
-  if (received.size() < sizeof length + length) return std::nullopt;
-  const auto body = received.begin() + sizeof length;
-  results::KernelRecord record = results::decode_record({&*body, length});
-  received.erase(received.begin(), body + length);
-  return record;
+void append_readings(ledger::LedgerSet& ledgers, ledger::Snapshot& snapshot) {
+  std::ranges::move(ledgers.read(), std::back_inserter(snapshot.readings));
 }
 
-/// Receives until the child closes its end; kills it when this run is to stop.
-void receive(pid_t child, int read_end, const Clock& clock, const StopSignal& stop, CellResult& result) {
-  std::vector<std::uint8_t> received;
-  std::array<std::uint8_t, 65536> chunk{};
+/// Takes snapshots from the child and lets it go on, until it is at its end or has to be killed.
+void converse(child::ChildProcess& process, ledger::LedgerSet& device, const Clock& clock,
+              const StopSignal& stop, CellResult& result) {
   while (true) {
-    pollfd waiting{read_end, POLLIN, 0};
-    const int ready = poll(&waiting, 1, 100);
-    if (stop.requested()) {
-      kill(child, SIGKILL);
-      result.error = "interrupted";
+    const child::Received received = process.receive(stop, kPatience_s);
+    if (received.event == child::Event::ended) return;
+    if (received.event != child::Event::record) {
+      process.kill();
+      result.error = received.event == child::Event::stopped
+                         ? "interrupted"
+                         : fmt::format("the child process has hung for {} s and was killed", kPatience_s);
       return;
     }
-    if (ready <= 0) continue;
-    const ssize_t got = read(read_end, chunk.data(), chunk.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return;
-    received.insert(received.end(), chunk.begin(), chunk.begin() + got);
-    while (auto record = next_message(received)) {
-      if (!record->outcome.error.empty()) result.error = record->outcome.error;
-      for (ledger::Snapshot& snapshot : record->snapshots) {
-        snapshot.time_s = clock.now_s();
-        result.snapshots.push_back(std::move(snapshot));
-      }
+    results::KernelRecord record = results::decode_record(received.record);
+    if (!record.outcome.error.empty()) result.error = record.outcome.error;
+    for (ledger::Snapshot& snapshot : record.snapshots) {
+      snapshot.time_s = clock.now_s();
+      append_readings(device, snapshot);
+      result.snapshots.push_back(std::move(snapshot));
     }
+    if (!record.snapshots.empty()) process.send({});  // a dead child is seen by its end
   }
 }
 
-std::string describe_end(int status) {
-  if (WIFSIGNALED(status)) {
-    const int signal = WTERMSIG(status);
-    return fmt::format("the child process was killed by signal {} ({}){}", signal, strsignal(signal),
-                       signal == SIGKILL ? ": the kernel's OOM killer, most likely" : "");
+double reading_of(const ledger::Snapshot& snapshot, std::string_view name) {
+  const auto found = std::ranges::find(snapshot.readings, name, &ledger::Reading::name);
+  return found == snapshot.readings.end() ? 0 : found->value;
+}
+
+std::string describe_end(const child::Ending& ending, const CellResult& result) {
+  if (ending.signal == 0 && ending.exit_status == 0) return {};
+  constexpr std::string_view kKills = "vmstat.oom_kill";
+  const bool for_memory =
+      ending.signal != 0 && result.snapshots.size() > 1 &&
+      reading_of(result.snapshots.back(), kKills) > reading_of(result.snapshots.front(), kKills);
+  return fmt::format("the child process {}{}", ending.text(), for_memory ? ": the kernel's OOM killer" : "");
+}
+
+void measure(const CellRequest& request, const std::string& program, const DeviceLedgers& device,
+             const Clock& clock, const StopSignal& stop, CellResult& result) {
+  // OpenBLAS would start a thread with its buffers for each core before main().
+  child::ChildProcess process(program, words_of(request), {"OPENBLAS_NUM_THREADS=1"});
+  ledger::LedgerSet of_device = device(process.pid());
+  try {
+    converse(process, of_device, clock, stop, result);
+  } catch (const Error& error) {
+    process.kill();
+    result.error = error.what();
   }
-  return WEXITSTATUS(status) == 0
-             ? std::string()
-             : fmt::format("the child process ended with status {}", WEXITSTATUS(status));
+  const child::Ending ending = process.wait();
+  // Found anew for each cell: a cgroup may have gone meanwhile.
+  ledger::LedgerSet host = ledger::standard_ledgers();
+  ledger::Snapshot end{std::string(to_string(Step::exit)), clock.now_s(), host.read()};
+  append_readings(of_device, end);
+  result.snapshots.push_back(std::move(end));
+  if (result.error.empty()) result.error = describe_end(ending, result);
 }
 
 }  // namespace
 
-CellResult measure_cell(const CellRequest& request, const std::string& program, ledger::LedgerSet& ledgers,
+CellResult measure_cell(const CellRequest& request, const std::string& program, const DeviceLedgers& device,
                         const Clock& clock, const StopSignal& stop) {
   CellResult result;
   try {
-    Pipe pipe;
-    const pid_t child = start_child(request, program, pipe.write_end());
-    pipe.close_write();
-    try {
-      receive(child, pipe.read_end(), clock, stop, result);
-    } catch (const Error& error) {
-      kill(child, SIGKILL);
-      result.error = error.what();
-    }
-    int status = 0;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
-    if (result.error.empty()) result.error = describe_end(status);
-    result.snapshots.push_back({std::string(to_string(Step::exit)), clock.now_s(), ledgers.read()});
+    measure(request, program, device, clock, stop, result);
   } catch (const Error& error) {
     result.error = error.what();
   }

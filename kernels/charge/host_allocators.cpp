@@ -27,11 +27,6 @@ Error refused(std::string_view call, std::size_t bytes) {
                            std::strerror(errno)));
 }
 
-void write_every_page(void* memory, std::size_t bytes) {
-  auto* const data = static_cast<volatile unsigned char*>(memory);
-  for (std::size_t offset = 0; offset < bytes; offset += kPage) data[offset] = 1;
-}
-
 class File {
  public:
   File() = default;
@@ -183,16 +178,17 @@ class FileRead final : public Allocator {
   ~FileRead() override { std::free(buffer_); }
   void allocate(std::size_t bytes) override {
     bytes_ = bytes;
-    file_ = File(open(path_.c_str(), O_RDONLY | O_CLOEXEC | flags_),
-                 flags_ == 0 ? "open" : "open with O_DIRECT", bytes);
+    const int descriptor = open(path_.c_str(), O_RDONLY | O_CLOEXEC | flags_);
+    if (descriptor < 0 && errno == EINVAL && flags_ != 0)
+      throw Error(fmt::format("{}: the scratch directory's file system has no O_DIRECT", kNotSupported));
+    file_ = File(descriptor, "open", bytes);
     buffer_ = std::aligned_alloc(kPage, kReadBlock);
     if (buffer_ == nullptr) throw refused("a read buffer", kReadBlock);
     std::memset(buffer_, 0, kReadBlock);
   }
   bool touch_cpu() override {
     for (std::size_t done = 0; done < bytes_;) {
-      // Whole pages, as O_DIRECT wants them; the scratch file is longer than any size asked for.
-      const std::size_t wanted = std::min(kReadBlock, (bytes_ - done + kPage - 1) / kPage * kPage);
+      const std::size_t wanted = std::min(kReadBlock, bytes_ - done);
       const ssize_t got = pread(file_.get(), buffer_, wanted, static_cast<off_t>(done));
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) throw refused("read", bytes_);
@@ -220,27 +216,32 @@ std::unique_ptr<Allocator> make(const Scratch&) {
 }
 
 constexpr std::array<AllocatorInfo, 8> kHostAllocators = {{
-    {"malloc", "malloc, every page written", false, make<Malloc>},
-    {"mmap", "anonymous mapping of 4 KiB pages", false, make<Anonymous<MADV_NOHUGEPAGE>>},
-    {"mmap_huge", "anonymous mapping that asks for transparent huge pages", false,
+    {"malloc", "malloc, every page written", Needs::nothing, make<Malloc>},
+    {"mmap", "anonymous mapping of 4 KiB pages", Needs::nothing, make<Anonymous<MADV_NOHUGEPAGE>>},
+    {"mmap_huge", "anonymous mapping that asks for transparent huge pages", Needs::nothing,
      make<Anonymous<MADV_HUGEPAGE>>},
-    {"posix_shm", "shm_open and mmap, every page written", false, make<PosixShared>},
-    {"memfd", "memfd_create and mmap, every page written", false, make<MemFd>},
-    {"file_read", "a file read with read(): page cache", false,
+    {"posix_shm", "shm_open and mmap, every page written", Needs::shared_memory, make<PosixShared>},
+    {"memfd", "memfd_create and mmap, every page written", Needs::nothing, make<MemFd>},
+    {"file_read", "a file read with read(): page cache", Needs::file,
      [](const Scratch& scratch) -> std::unique_ptr<Allocator> {
        return std::make_unique<FileRead>(scratch.file, 0);
      }},
-    {"file_mmap", "a file read through a shared mapping: page cache that is mapped", false,
+    {"file_mmap", "a file read through a shared mapping: page cache that is mapped", Needs::file,
      [](const Scratch& scratch) -> std::unique_ptr<Allocator> {
        return std::make_unique<FileMapping>(scratch.file);
      }},
-    {"o_direct", "a file read with O_DIRECT: no page cache", false,
+    {"o_direct", "a file read with O_DIRECT: no page cache", Needs::file,
      [](const Scratch& scratch) -> std::unique_ptr<Allocator> {
        return std::make_unique<FileRead>(scratch.file, O_DIRECT);
      }},
 }};
 
 }  // namespace
+
+void write_every_page(void* memory, std::size_t bytes) {
+  auto* const data = static_cast<volatile unsigned char*>(memory);
+  for (std::size_t offset = 0; offset < bytes; offset += kPage) data[offset] = 1;
+}
 
 std::span<const AllocatorInfo> host_allocators() {
   return kHostAllocators;

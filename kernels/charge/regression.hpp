@@ -20,6 +20,13 @@ struct Slope {
 /// to fall on a line do not make a noisy ledger exact. NaN changes (a ledger that did not answer) are left
 /// out.
 /// @param idle changes of the same ledger over cells that allocated nothing; may be empty.
-Slope regress(std::span<const double> bytes, std::span<const double> change, std::span<const double> idle);
+/// @param least_variance known from elsewhere; the residual variance is no smaller either.
+Slope regress(std::span<const double> bytes, std::span<const double> change, std::span<const double> idle,
+              double least_variance = 0);
+
+/// The residual variance of the straight line through (bytes, change), as an estimate that is median-unbiased
+/// for Gaussian noise, so that the median of several lines' estimates is one of the noise that they share.
+/// NaN with fewer than three points or two sizes.
+double median_unbiased_variance(std::span<const double> bytes, std::span<const double> change);
 
 }  // namespace sparkmpi::kernels::charge

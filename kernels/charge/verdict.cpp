@@ -35,9 +35,18 @@ Verdict judge(const Slope& slope, double tolerance) {
 
 std::string failed_control(const std::vector<Control>& controls) {
   for (const Control& control : controls) {
-    const Verdict verdict = judge(control.slope);
-    if (verdict == Verdict::counted || verdict == Verdict::not_answered) continue;
-    return fmt::format("{} shows {:.2f} ± {:.2f} for {}, where 1 is certain: no verdict on this ledger",
+    if (control.slope.low() <= 1 + kTolerance && control.slope.high() >= 1 - kTolerance) continue;
+    if (std::isnan(control.slope.value)) continue;
+    return fmt::format("{} shows {:.2f} ± {:.2f} for {}, where 1 is certain", control.ledger,
+                       control.slope.value, control.slope.half_width, control.allocator);
+  }
+  return {};
+}
+
+std::string doubtful_control(const std::vector<Control>& controls) {
+  for (const Control& control : controls) {
+    if (judge(control.slope) != Verdict::indeterminate || !failed_control({control}).empty()) continue;
+    return fmt::format("{} shows {:.2f} ± {:.2f} for {}: other processes use memory at the same time",
                        control.ledger, control.slope.value, control.slope.half_width, control.allocator);
   }
   return {};

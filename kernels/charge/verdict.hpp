@@ -2,7 +2,6 @@
 // From slopes to words, and the controls without which no word is given.
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,8 +35,13 @@ struct Control {
   Slope slope;
 };
 
-/// Empty when every control that was answered shows 1. Otherwise one line that names the control which
-/// failed: the instrument is broken here, and every verdict is withheld.
+/// One line that names a control whose whole interval misses the band around 1: the instrument is broken
+/// here, and every verdict is withheld. Empty when there is none.
 std::string failed_control(const std::vector<Control>& controls);
+
+/// One line that names a control whose interval reaches beyond the band without missing it: too noisy, or too
+/// few cells, to say. Ledgers with the same noise are indeterminate by their own intervals. Empty when there
+/// is none. A control that was not answered neither fails nor is doubtful.
+std::string doubtful_control(const std::vector<Control>& controls);
 
 }  // namespace sparkmpi::kernels::charge

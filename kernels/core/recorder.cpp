@@ -39,8 +39,9 @@ void Recorder::fact(std::string_view name, Attribute value) {
   record_.facts.insert_or_assign(std::string(name), std::move(value));
 }
 
-void Recorder::moment(std::string_view name) {
+const ledger::Snapshot& Recorder::moment(std::string_view name) {
   record_.snapshots.push_back({std::string(name), clock_.now_s(), ledgers_.read()});
+  return record_.snapshots.back();
 }
 
 std::optional<double> Recorder::reading(std::string_view name) {

@@ -14,7 +14,7 @@ namespace sparkmpi::kernels {
 /// What crosses the boundary of the module: plain data and functions. Functions return an empty text, or
 /// CUDA's own error.
 struct CudaModuleApi {
-  static constexpr std::uint32_t kVersion = 2;  ///< rises whenever this struct changes
+  static constexpr std::uint32_t kVersion = 3;  ///< rises whenever this struct or Device changes
   std::uint32_t version = 0;
   std::string (*enumerate)(std::vector<Device>& devices) = nullptr;
   /// cudaMemGetInfo of one device, in bytes. Makes a context on it.

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/attributes.hpp"
+
 namespace sparkmpi::kernels {
 
 enum class DeviceKind : std::uint8_t { host, cuda };
@@ -31,7 +33,8 @@ struct Device {
   std::string uuid;         ///< GPU UUID; the boot id for the host
   MemoryModel memory_model = MemoryModel::host;
   std::uint64_t memory_bytes = 0;
-  int numa_node = -1;  ///< the NUMA node a GPU hangs on, -1 unknown
+  int numa_node = -1;     ///< the NUMA node a GPU hangs on, -1 unknown
+  Attributes attributes;  ///< a GPU's, as CUDA reports them: what the memory model was decided by, versions
 };
 
 /// A rank's share: its device, and the cores and NUMA nodes its host threads may use.

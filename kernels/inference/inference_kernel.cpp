@@ -12,7 +12,9 @@
 #include "kernels/inference/loaded_model.hpp"
 #include "kernels/inference/options.hpp"
 #include "kernels/inference/request_metrics.hpp"
+#include "kernels/inference/safetensors.hpp"
 #include "kernels/inference/verification.hpp"
+#include "ledger/environment.hpp"
 
 namespace sparkmpi::kernels::inference {
 namespace {
@@ -71,6 +73,13 @@ class Repeatability {
 class Inference final : public Kernel {
  public:
   void check(const Parameters& parameters, const Site& site) const override { resolve(parameters, site); }
+
+  std::vector<std::filesystem::path> files(const Parameters& parameters) const override {
+    const ModelSource model =
+        find_model(parameters.text("model"), ledger::process_environment("SPARKMPI_MODEL_PATH"));
+    if (!model.has_weights || parameters.flag("synthetic")) return {};
+    return SafetensorsDirectory::list(model.directory);
+  }
 
   void run(Context& context) override {
     const Settings settings = resolve(context.parameters, context.site);

@@ -231,17 +231,25 @@ void refuse_what_cannot_fit(const Settings& settings, const Placement& placement
       host ? static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE))
            : static_cast<double>(placement.device.memory_bytes);
   const auto weights = static_cast<double>(config.weight_bytes());
+  // A GPU's engine has formats of its own for the cache and sees to it.
+  const double kv = host && settings.kv_budget.unit == KvUnit::automatic
+                        ? static_cast<double>(settings.blocks_in_flight()) *
+                              static_cast<double>(kv_block_bytes(config, settings.kv_block))
+                        : 0;
   const int copies = host ? local_ranks : 1;
-  if (weights * copies <= memory) return;
-  const auto fit = widest_fit(config, static_cast<std::uint64_t>(memory / copies));
-  const std::string_view precision = precision_of(config);
-  throw UsageError(fmt::format(
-      "{} has {} of weights in {}{} and {} has {} of memory{}", config.name, format_bytes(weights), precision,
-      copies > 1 ? fmt::format(" on each of {} ranks", copies) : "", host ? "this node" : placement.device.id,
-      format_bytes(memory),
-      fit ? fmt::format("; --weights {} would fit with {}", precision_of(fit->config),
-                        format_bytes(static_cast<double>(fit->weights)))
-          : ""));
+  if ((weights + kv) * copies <= memory) return;
+  const double room = std::max(0.0, memory / copies - kv);
+  const auto fit = widest_fit(config, static_cast<std::uint64_t>(room));
+  const bool narrower = fit && fit->weights < config.weight_bytes();
+  throw UsageError(
+      fmt::format("{} has {} of weights in {}{}{} and {} has {} of memory{}", config.name,
+                  format_bytes(weights), precision_of(config),
+                  kv > 0 ? fmt::format(" and {} of KV cache for what is in flight", format_bytes(kv)) : "",
+                  copies > 1 ? fmt::format(" on each of {} ranks", copies) : "",
+                  host ? "this node" : placement.device.id, format_bytes(memory),
+                  narrower ? fmt::format("; --weights {} would fit with {}", precision_of(fit->config),
+                                         format_bytes(static_cast<double>(fit->weights)))
+                           : ""));
 }
 
 void refuse_small_cache(const Settings& settings) {

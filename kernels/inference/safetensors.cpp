@@ -200,18 +200,27 @@ class SafetensorsDirectory::Mapping {
   std::size_t size_ = 0;
 };
 
+namespace {
+
+/// @param promised tensor → file of the index; empty without an index.
+std::vector<std::filesystem::path> files_of(const std::filesystem::path& directory,
+                                            const std::map<std::string, std::string>& promised) {
+  std::set<std::string> names;
+  for (const auto& [tensor, file] : promised) names.insert(file);
+  if (!std::filesystem::exists(directory / kIndex)) names.insert(kSingle);
+  std::vector<std::filesystem::path> files;
+  for (const std::string& name : names) files.push_back(directory / name);
+  return files;
+}
+
+}  // namespace
+
 SafetensorsDirectory::SafetensorsDirectory(const std::filesystem::path& directory, LoadMode mode)
     : directory_(directory) {
   std::map<std::string, std::string> promised;
-  std::set<std::string> names;
-  if (std::filesystem::exists(directory / kIndex)) {
-    promised = read_index(directory / kIndex);
-    for (const auto& [tensor, file] : promised) names.insert(file);
-  } else {
-    names.insert(kSingle);
-  }
-  for (const std::string& name : names) {
-    files_.push_back(directory / name);
+  if (std::filesystem::exists(directory / kIndex)) promised = read_index(directory / kIndex);
+  for (const std::filesystem::path& file : files_of(directory, promised)) {
+    files_.push_back(file);
     mappings_.push_back(std::make_unique<Mapping>(files_.back(), mode));
     const auto bytes = mappings_.back()->bytes();
     for (auto& [tensor, info] : parse_safetensors_header(bytes, bytes.size(), files_.back().string())) {
@@ -247,6 +256,13 @@ bool SafetensorsDirectory::present(const std::filesystem::path& directory) {
   std::error_code failed;
   return std::filesystem::exists(directory / kSingle, failed) ||
          std::filesystem::exists(directory / kIndex, failed);
+}
+
+std::vector<std::filesystem::path> SafetensorsDirectory::list(const std::filesystem::path& directory) {
+  if (!present(directory)) return {};
+  std::error_code failed;
+  const bool indexed = std::filesystem::exists(directory / kIndex, failed);
+  return files_of(directory, indexed ? read_index(directory / kIndex) : std::map<std::string, std::string>());
 }
 
 }  // namespace sparkmpi::kernels::inference

@@ -56,6 +56,9 @@ class SafetensorsDirectory {
 
   /// Whether a directory holds weights in this format.
   static bool present(const std::filesystem::path& directory);
+  /// The files with its weights, by name, without opening them; empty without weights in this format. Throws
+  /// UsageError when the index can't be read.
+  static std::vector<std::filesystem::path> list(const std::filesystem::path& directory);
 
  private:
   class Mapping;

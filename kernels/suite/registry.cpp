@@ -8,17 +8,18 @@
 
 #include "base/error.hpp"
 #include "base/near_match.hpp"
+#include "kernels/charge/charge_kernel.hpp"
 #include "kernels/gemm/gemm_kernel.hpp"
 #include "kernels/inference/inference_kernel.hpp"
+#include "kernels/kv_budget/kv_budget_kernel.hpp"
+#include "kernels/pressure/pressure_kernel.hpp"
 #include "kernels/stream/stream_kernel.hpp"
 
 namespace sparkmpi::kernels {
 
 std::span<const KernelInfo> registry() {
   static const std::array kernels = {
-      inference::info(),
-      stream::info(),
-      gemm::info(),
+      inference::info(), kv_budget::info(), charge::info(), pressure::info(), stream::info(), gemm::info(),
   };
   return kernels;
 }

@@ -9,11 +9,13 @@ namespace {
 
 constexpr double kBatchSeconds = 0.05;
 
-/// How many operations make a sample long enough, by doubling; its runs are the first part of the warm-up.
+/// How many operations make a sample long enough, by doubling; its runs are the first part of the warm-up. A
+/// run that was long enough is repeated: it may have been interrupted.
 std::size_t repeats_for(const std::function<void()>& operation, double shortest_s, SampleClock& clock) {
   for (std::size_t repeats = 1;; repeats *= 2) {
-    const double seconds = clock.time(operation, repeats);
-    if (seconds >= shortest_s || repeats * 2 > clock.most_repeats()) return repeats;
+    if (repeats * 2 > clock.most_repeats()) return repeats;
+    if (clock.time(operation, repeats) >= shortest_s && clock.time(operation, repeats) >= shortest_s)
+      return repeats;
   }
 }
 

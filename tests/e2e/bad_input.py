@@ -91,6 +91,11 @@ def main():
             "no GPU": (["stream", "--footprint", "64K", "--device", "cuda:7"], 2, "--device"),
             "senseless device": (["stream", "--footprint", "64K", "--device", "tpu"], 2, "--device"),
             "too many threads": (["stream", "--footprint", "64K", "--threads", "9999"], 2, "--threads"),
+            "unknown allocator": (["charge", "--allocators", "mallok"], 2, "did you mean 'malloc'"),
+            "GPU allocators without a GPU": (["charge", "--device", "host", "--allocators", "cuda"], 2, "drives no GPU"),
+            "two sizes": (["charge", "--sizes", "2M,4M"], 2, "--sizes"),
+            "sizes beyond the node": (["charge", "--sizes", "1T,2T,3T"], 2, "can be had here"),
+            "no scratch directory": (["charge", "--scratch", "nowhere"], 2, "--scratch nowhere"),
             "model too large": (["inference", "-m", "Qwen2.5-72B-Instruct"], 2, "72B"),
         }
         for what, directory in damaged_models(arguments.fixtures, scratch).items():

@@ -82,6 +82,47 @@ TEST(WorldTest, BroadcastFromAnyRank) {
   EXPECT_EQ(world->broadcast(world->rank() == last ? "text" : "", last), "text");
 }
 
+TEST(WorldTest, GroupsAddUpInRankOrderAndAgreeToTheBit) {
+  const int half = world->size() == 1 ? 1 : world->size() / 2;
+  const auto group = world->group(half);
+  EXPECT_EQ(group->size(), half);
+  EXPECT_EQ(group->rank(), world->rank() % half);
+  std::vector<float> values(70'000);  // beyond what MPI sends eagerly
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = 0.1F * static_cast<float>(group->rank() + 1) + static_cast<float>(i);
+  group->sum(values);
+  for (std::size_t i = 0; i < values.size(); i += 999) {
+    float expected = 0.1F + static_cast<float>(i);
+    for (int member = 1; member < half; ++member)
+      expected += 0.1F * static_cast<float>(member + 1) + static_cast<float>(i);
+    ASSERT_EQ(values[i], expected) << i;
+  }
+  int word = group->rank() == half - 1 ? 4711 : 0;
+  group->broadcast(std::as_writable_bytes(std::span(&word, 1)), half - 1);
+  EXPECT_EQ(word, 4711);
+}
+
+TEST(WorldTest, MembersOfAGroupLearnThatOneHasFailed) {
+  if (world->size() == 1) GTEST_SKIP() << "needs two ranks";
+  bool told = false;
+  try {
+    const auto group = world->group(world->size());
+    std::vector<float> values(world->size() * 1000);
+    group->sum(values);
+    if (group->rank() == 1) throw Error("broken");
+    group->sum(values);
+  } catch (const kernels::PeerFailure&) {
+    told = true;
+  } catch (const Error&) {
+  }
+  EXPECT_EQ(told, world->rank() != 1);
+  EXPECT_EQ(world->end_section("kernel: end", true, world->rank() == 1).failed_rank, 1);
+}
+
+TEST(WorldTest, AGroupSizeThatDoesNotDivideIsRefused) {
+  EXPECT_THROW(world->group(world->size() + 1), UsageError);
+}
+
 /// Last: the wish to stop stays.
 TEST(WorldTest, ZAnInterruptReachesEveryRankAtTheNextPhase) {
   if (world->rank() == world->size() - 1) world->interruption().request(SIGTERM);

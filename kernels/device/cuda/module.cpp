@@ -3,7 +3,9 @@
 #include <cuda_runtime_api.h>
 
 #include <array>
+#include <cstdint>
 #include <cstdio>
+#include <utility>
 
 #include "kernels/device/cuda_module.hpp"
 #include "kernels/suite/cuda_interfaces.hpp"
@@ -36,6 +38,25 @@ std::string uuid_text(const cudaUUID_t& uuid) {
   return text;
 }
 
+sparkmpi::Attributes attributes(int ordinal, const cudaDeviceProp& properties) {
+  constexpr std::array<std::pair<const char*, cudaDeviceAttr>, 8> kNames = {
+      {{"integrated", cudaDevAttrIntegrated},
+       {"pageable_memory_access", cudaDevAttrPageableMemoryAccess},
+       {"pageable_memory_access_uses_host_page_tables", cudaDevAttrPageableMemoryAccessUsesHostPageTables},
+       {"concurrent_managed_access", cudaDevAttrConcurrentManagedAccess},
+       {"direct_managed_mem_access_from_host", cudaDevAttrDirectManagedMemAccessFromHost},
+       {"can_map_host_memory", cudaDevAttrCanMapHostMemory},
+       {"memory_pools_supported", cudaDevAttrMemoryPoolsSupported},
+       {"host_numa_id", cudaDevAttrHostNumaId}}};
+  sparkmpi::Attributes facts;
+  for (const auto& [name, which] : kNames) facts[name] = std::int64_t{attribute(ordinal, which)};
+  facts["compute_capability"] = std::to_string(properties.major) + "." + std::to_string(properties.minor);
+  int driver = 0;
+  if (cudaDriverGetVersion(&driver) == cudaSuccess) facts["cuda_driver_version"] = std::int64_t{driver};
+  facts["cuda_runtime_version"] = std::int64_t{CUDART_VERSION};
+  return facts;
+}
+
 std::string enumerate(std::vector<Device>& devices) {
   int count = 0;
   if (std::string problem = problem_of(cudaGetDeviceCount(&count), "cudaGetDeviceCount"); !problem.empty())
@@ -53,11 +74,11 @@ std::string enumerate(std::vector<Device>& devices) {
     device.name = properties.name;
     device.uuid = uuid_text(properties.uuid);
     device.memory_bytes = properties.totalGlobalMem;
+    const auto is = [ordinal](cudaDeviceAttr name) { return attribute(ordinal, name) != 0; };
     device.memory_model = sparkmpi::kernels::memory_model(
-        {attribute(ordinal, cudaDevAttrIntegrated) != 0,
-         attribute(ordinal, cudaDevAttrPageableMemoryAccess) != 0,
-         attribute(ordinal, cudaDevAttrPageableMemoryAccessUsesHostPageTables) != 0,
-         attribute(ordinal, cudaDevAttrConcurrentManagedAccess) != 0});
+        {is(cudaDevAttrIntegrated), is(cudaDevAttrPageableMemoryAccess),
+         is(cudaDevAttrPageableMemoryAccessUsesHostPageTables), is(cudaDevAttrConcurrentManagedAccess)});
+    device.attributes = attributes(ordinal, properties);
     device.numa_node = attribute(ordinal, cudaDevAttrHostNumaId);
     devices.push_back(device);
   }

@@ -41,6 +41,19 @@ TEST(Regression, IdleNoiseWidensTheIntervalOfAPerfectLine) {
   EXPECT_LT(regress(kBytes, line(1, 0), {}).half_width, 1e-9);
 }
 
+TEST(Regression, AVarianceKnownFromElsewhereIsTheLeast) {
+  const double known = regress(kBytes, line(1, 0), {}, 1e14).half_width;
+  EXPECT_NEAR(known / regress(kBytes, line(1, 0), {}, 1e12).half_width, 10, 1e-6);
+}
+
+// Residual sum of squares 0.063; the median of chi-squared with 2 degrees of freedom is 2 ln 2.
+TEST(Regression, VarianceIsMedianUnbiased) {
+  const std::vector<double> x = {1, 2, 3, 4}, y = {1.1, 1.9, 3.2, 3.9};
+  EXPECT_NEAR(median_unbiased_variance(x, y), 0.063 / (2 * std::log(2.0)), 1e-6);
+  const std::vector<double> two = {1, 2};
+  EXPECT_TRUE(std::isnan(median_unbiased_variance(two, two)));
+}
+
 TEST(Regression, UnansweredChangesAreLeftOut) {
   std::vector<double> change = line(1, 0);
   change[2] = std::numeric_limits<double>::quiet_NaN();

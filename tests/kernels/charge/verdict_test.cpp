@@ -45,8 +45,19 @@ TEST(Controls, AFailedOneIsNamed) {
 }
 
 TEST(Controls, ALedgerThatIsNotThereFailsNothing) {
-  EXPECT_EQ(failed_control({{"malloc", "status.VmRSS", slope(std::numeric_limits<double>::quiet_NaN())}}),
-            "");
+  const std::vector<Control> controls = {
+      {"malloc", "status.VmRSS", slope(std::numeric_limits<double>::quiet_NaN())}};
+  EXPECT_EQ(failed_control(controls), "");
+  EXPECT_EQ(doubtful_control(controls), "");
+}
+
+TEST(Controls, ANoisyOneIsDoubtfulAndDoesNotFail) {
+  const std::vector<Control> controls = {{"malloc", "status.VmRSS", slope(1.0)},
+                                         {"malloc", "meminfo.MemFree", slope(0.7, 0.5)}};
+  EXPECT_EQ(failed_control(controls), "");
+  EXPECT_THAT(doubtful_control(controls), testing::HasSubstr("meminfo.MemFree"));
+  EXPECT_EQ(doubtful_control({controls.front()}), "");
+  EXPECT_EQ(doubtful_control({{"malloc", "meminfo.MemFree", slope(0.4)}}), "") << "that one fails";
 }
 
 }  // namespace

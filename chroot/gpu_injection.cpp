@@ -1,0 +1,117 @@
+#include "chroot/gpu_injection.hpp"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "base/command.hpp"
+#include "base/error.hpp"
+
+namespace sparkmpi::chroot {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kDriverDirectory = "/run/sparkmpi/driver";
+
+void take_edits(const YAML::Node& edits, Injection& injection) {
+  for (const YAML::Node& mount : edits["mounts"]) {
+    const auto options =
+        mount["options"] ? mount["options"].as<std::vector<std::string>>() : std::vector<std::string>{};
+    injection.binds.push_back({mount["hostPath"].as<std::string>(), mount["containerPath"].as<std::string>(),
+                               std::ranges::find(options, "ro") != options.end()});
+  }
+  for (const YAML::Node& entry : edits["env"]) {
+    const auto text = entry.as<std::string>();
+    const std::size_t equals = text.find('=');
+    if (equals != std::string::npos)
+      injection.variables.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+  }
+}
+
+/// The directories of the injected libraries, for the loader.
+std::string library_path(const std::vector<Bind>& binds) {
+  std::set<std::string> directories;
+  for (const Bind& bind : binds) {
+    if (bind.target.filename().string().find(".so") != std::string::npos)
+      directories.insert(bind.target.parent_path().string());
+  }
+  return fmt::format("{}", fmt::join(directories, ":"));
+}
+
+std::string loader_cache() {
+  for (const char* const program : {"/sbin/ldconfig", "/usr/sbin/ldconfig"}) {
+    if (fs::exists(program)) return run_command({program, "-p"}).output;
+  }
+  return {};
+}
+
+}  // namespace
+
+Injection parse_cdi(const std::string& text, const std::string& where) {
+  Injection injection;
+  try {
+    const YAML::Node specification = YAML::Load(text);
+    if (!specification.IsMap() || !specification["kind"])
+      throw YAML::Exception(YAML::Mark::null_mark(), "has no 'kind'");
+    if (specification["kind"].as<std::string>() != "nvidia.com/gpu") return {};
+    injection.source = where;
+    if (specification["containerEdits"]) take_edits(specification["containerEdits"], injection);
+    for (const YAML::Node& device : specification["devices"]) {
+      if (device["name"].as<std::string>() == "all" && device["containerEdits"])
+        take_edits(device["containerEdits"], injection);
+    }
+  } catch (const YAML::Exception& error) {
+    throw UsageError(fmt::format("{}: no CDI specification: {}", where, error.what()));
+  }
+  if (const std::string path = library_path(injection.binds); !path.empty())
+    injection.variables.emplace_back("LD_LIBRARY_PATH", path);
+  return injection;
+}
+
+std::vector<fs::path> driver_libraries(const std::string& cache) {
+  // The driver's user side (NVIDIA's "Minimal set of libraries for CUDA"); nvidia-uvm's own comes with
+  // libcuda.
+  constexpr std::array<std::string_view, 6> kNames = {
+      "libcuda.so",        "libnvidia-ml.so",      "libnvidia-ptxjitcompiler.so",
+      "libnvidia-nvvm.so", "libnvidia-gpucomp.so", "libcudadebugger.so"};
+  std::vector<fs::path> found;
+  std::istringstream lines(cache);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t name = line.find_first_not_of(" \t"), arrow = line.find("=> ");
+    if (name == std::string::npos || arrow == std::string::npos) continue;
+    const std::string_view word = std::string_view(line).substr(name);
+    if (std::ranges::any_of(kNames, [&](std::string_view known) { return word.starts_with(known); }))
+      found.emplace_back(line.substr(arrow + 3));
+  }
+  return found;
+}
+
+Injection gpu_injection(const fs::path& root) {
+  for (const char* const directory : {"etc/cdi", "var/run/cdi"}) {
+    std::error_code failed;
+    for (const fs::directory_entry& entry : fs::directory_iterator(root / directory, failed)) {
+      const std::string extension = entry.path().extension();
+      if (extension != ".yaml" && extension != ".yml" && extension != ".json") continue;
+      std::ifstream in(entry.path());
+      std::ostringstream text;
+      text << in.rdbuf();
+      Injection injection = parse_cdi(text.str(), entry.path());
+      if (!injection.source.empty()) return injection;
+    }
+  }
+  Injection injection;
+  for (const fs::path& library : driver_libraries(loader_cache()))
+    injection.binds.push_back({library, fs::path(kDriverDirectory) / library.filename(), true});
+  if (injection.binds.empty()) return injection;
+  injection.source = "the loader's cache";
+  injection.variables.emplace_back("LD_LIBRARY_PATH", kDriverDirectory);
+  return injection;
+}
+
+}  // namespace sparkmpi::chroot
