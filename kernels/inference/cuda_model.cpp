@@ -16,11 +16,11 @@ namespace {
 // Activations in BF16 leave each logit with an error of about 1 % of the logits' spread, so that the largest
 // of 10^5 differs by 5 to 8 % (measured: 0.05 to 0.07).
 constexpr double kDenseTolerance = 0.2;
-// With experts, a token two of whose experts are nearly equal may take either, and all its logits move. Among
-// the random routers of synthetic weights some of the twelve tokens do so in nearly every layer: measured
-// 0.65 for Mixtral-8x7B, 1.9 for gpt-oss-120b. Logits that have nothing to do with one another are 6 to 7
-// apart.
-constexpr double kExpertsTolerance = 3;
+// With experts, a token two of whose experts are nearly equal may take either, and all its logits move
+// (measured: 0.65 for one text with Mixtral-8x7B). With many experts some tokens do so in nearly every layer
+// (measured: 1.9 for gpt-oss-120b). Logits that have nothing to do with one another are 6 to 7 apart.
+constexpr double kExpertsTolerance = 0.6, kManyExpertsTolerance = 3;
+constexpr int kManyExperts = 17;
 constexpr double kBandwidthSeconds = 0.2;
 constexpr std::size_t kBandwidthBytes = std::size_t{1} << 30;  // far beyond any L2 cache
 
@@ -42,7 +42,10 @@ class CudaModel final : public LoadedModel {
   }
   std::uint64_t weights_hash() const override { return weights_->hash(); }
   double verification_tolerance() const override {
-    return weights_->config().experts > 0 ? kExpertsTolerance : kDenseTolerance;
+    const int experts = weights_->config().experts;
+    return experts == 0             ? kDenseTolerance
+           : experts < kManyExperts ? kExpertsTolerance
+                                    : kManyExpertsTolerance;
   }
   double read_bandwidth() override { return bandwidth_; }
 

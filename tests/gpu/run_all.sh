@@ -47,24 +47,40 @@ sanitizer() {
   done
 }
 
+measure() { # name arguments…
+  local file=$out/$1.h5
+  shift
+  check "$*" "$build/bin/sparkmpi" inference --device cuda "$@" -o "$file" --force
+  "$build/bin/sparkmpi" show "$file" --format csv | grep -E 'decode_tokens_per_s|prefill_tokens_per_s|mbu_|read_bandwidth|weights_load_s|verification'
+}
+
 speed() {
-  run() { # name arguments…
-    local file=$out/$1.h5
-    shift
-    check "$*" "$build/bin/sparkmpi" inference --device cuda "$@" -o "$file" --force
-    "$build/bin/sparkmpi" show "$file" --format csv | grep -E 'decode_tokens_per_s|prefill_tokens_per_s|mbu_|read_bandwidth|weights_load_s|verification'
-  }
   check "read bandwidth" "$build/bin/sparkmpi" stream --device cuda --footprint 4G --operation read -o "$out/stream.h5" --force
-  run llama-8b-b1 -m Meta-Llama-3-8B -p 128 -n 128 -b 1
-  run llama-8b-b8 -m Meta-Llama-3-8B -p 128 -n 128 -b 8
+  measure llama-8b-b1 -m Meta-Llama-3-8B -p 128 -n 128 -b 1
+  measure llama-8b-b8 -m Meta-Llama-3-8B -p 128 -n 128 -b 8
   # The same shape with room for 32k positions, which the model itself does not have.
   mkdir -p "$out/Llama-3-8B-32k"
   sed 's/"max_position_embeddings": [0-9]*/"max_position_embeddings": 40960/' "$root/models/Meta-Llama-3-8B/config.json" \
     >"$out/Llama-3-8B-32k/config.json"
-  run llama-8b-32k -m "$out/Llama-3-8B-32k" -p 16 -n 128 -b 1 -d 32000 --prefill-chunk 2048
-  run llama-8b-prefill -m Meta-Llama-3-8B -p 2048 -n 1 -b 1 --prefill-chunk 2048
-  run qwen2-1.5b-b1 -m Qwen2-1.5B -p 128 -n 128 -b 1
+  measure llama-8b-32k -m "$out/Llama-3-8B-32k" -p 16 -n 128 -b 1 -d 32000 --prefill-chunk 2048
+  measure llama-8b-prefill -m Meta-Llama-3-8B -p 2048 -n 1 -b 1 --prefill-chunk 2048
+  measure qwen2-1.5b-b1 -m Qwen2-1.5B -p 128 -n 128 -b 1
+  measure llama-70b-awq-b1 -m Meta-Llama-3-70B-AWQ -p 64 -n 48 -b 1
+  measure mixtral-fp8-b1 -m Mixtral-8x7B --weights fp8 -p 64 -n 64 -b 1
+  measure gpt-oss-120b-b1 -m gpt-oss-120b -p 64 -n 64 -b 1
 }
 
-for part in $parts; do "$part"; done
+for part in $parts; do
+  case $part in
+    fixtures) fixtures ;;
+    live) live ;;
+    real) real ;;
+    sanitizer) sanitizer ;;
+    speed) speed ;;
+    *)
+      echo "there is no part '$part'" >&2
+      exit 2
+      ;;
+  esac
+done
 exit $failed
