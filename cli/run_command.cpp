@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
 
 #include "base/error.hpp"
@@ -13,6 +14,7 @@
 #include "cli/plan_builder.hpp"
 #include "cli/summary_text.hpp"
 #include "cli/version.hpp"
+#include "kernels/device/cuda_module.hpp"
 #include "kernels/registry.hpp"
 #include "kernels/suite/default_suite.hpp"
 #include "mpi/check.hpp"
@@ -143,8 +145,8 @@ std::vector<const KernelInfo*> leading_kernels(const std::vector<std::string>& a
   return kernels;
 }
 
-void add_suite(const TypedOptions& typed, kernels::Plan& plan) {
-  for (const kernels::SuiteEntry& entry : kernels::default_suite()) {
+void add_suite(const TypedOptions& typed, std::uint64_t gpu_memory, kernels::Plan& plan) {
+  for (const kernels::SuiteEntry& entry : kernels::default_suite(gpu_memory)) {
     const KernelInfo& kernel = kernels::find_kernel(entry.kernel);
     const po::options_description options = kernel_options({&kernel});
     TypedOptions own =
@@ -152,6 +154,15 @@ void add_suite(const TypedOptions& typed, kernels::Plan& plan) {
     for (const auto& [name, text] : typed) own[name] = text;
     add_points(kernel, own, plan);
   }
+}
+
+/// 0 without a GPU.
+std::uint64_t smallest_gpu_memory() {
+  const kernels::CudaModule cuda;
+  std::uint64_t smallest = 0;
+  for (const kernels::Device& device : cuda.devices())
+    smallest = smallest == 0 ? device.memory_bytes : std::min(smallest, device.memory_bytes);
+  return smallest;
 }
 
 std::string help_for(const std::vector<const KernelInfo*>& named, const po::options_description& all) {
@@ -201,7 +212,7 @@ int measure(mpi::World& world, const RunRequest& request, int argc, char** argv)
 
 }  // namespace
 
-RunRequest parse_run(const std::vector<std::string>& arguments) {
+RunRequest parse_run(const std::vector<std::string>& arguments, std::uint64_t gpu_memory_bytes) {
   const std::vector<const KernelInfo*> named = leading_kernels(arguments);
   std::vector<const KernelInfo*> kernels = named;
   if (kernels.empty()) {
@@ -223,12 +234,15 @@ RunRequest parse_run(const std::vector<std::string>& arguments) {
   request.dry_run = parsed.values.count("dry-run") != 0;
   const TypedOptions typed = typed_of(parsed.values, of_kernels);
   for (const KernelInfo* kernel : named) add_points(*kernel, typed, request.plan);
-  if (named.empty()) add_suite(typed, request.plan);
+  const bool host = request.options.binding.device == "host";
+  if (named.empty()) add_suite(typed, host ? 0 : gpu_memory_bytes, request.plan);
   return request;
 }
 
 int run_command(int& argc, char**& argv, const std::vector<std::string>& arguments) {
-  const RunRequest request = parse_run(arguments);
+  const bool suite = leading_kernels(arguments).empty();
+  const std::uint64_t gpu_memory = suite ? smallest_gpu_memory() : 0;
+  RunRequest request = parse_run(arguments, gpu_memory);
   if (!request.help.empty() || request.dry_run) {
     if (!speaks_for_all()) return 0;
     if (request.dry_run) {
@@ -240,6 +254,8 @@ int run_command(int& argc, char**& argv, const std::vector<std::string>& argumen
   }
   mpi::World world(argc, argv);
   try {
+    // Nodes may differ; the plan must not.
+    if (suite) request = parse_run(arguments, std::stoull(world.broadcast(std::to_string(gpu_memory))));
     return measure(world, request, argc, argv);
   } catch (const mpi::WatchdogExpired& error) {
     fmt::print(stderr, "sparkmpi: {}\n", error.what());

@@ -1,6 +1,7 @@
 #pragma once
 // `sparkmpi [run] [KERNEL...] [options]`.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,9 @@ struct RunRequest {
   std::string help;  ///< not empty: print this and do nothing else
 };
 
-/// Throws UsageError.
-RunRequest parse_run(const std::vector<std::string>& arguments);
+/// @param gpu_memory_bytes of the smallest GPU, which decides about the default suite; 0 without one. Throws
+/// UsageError.
+RunRequest parse_run(const std::vector<std::string>& arguments, std::uint64_t gpu_memory_bytes = 0);
 
 /// Starts MPI, runs, prints the summary on rank 0. Returns the exit status: 0, 1 when a kernel failed, 128 +
 /// signal when interrupted. @param argc, argv as main() got them.

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+#include <string>
+
 #include "base/error.hpp"
 
 namespace sparkmpi::cli {
@@ -12,6 +15,21 @@ TEST(ParseRun, WithoutAKernelTheDefaultSuite) {
   EXPECT_EQ(request.plan.front().point.kernel, "stream");
   EXPECT_EQ(request.plan.back().point.kernel, "inference");
   EXPECT_EQ(request.options.output.extension(), ".h5");
+}
+
+TEST(ParseRun, TheSuiteIsTheGpusOnAGpuAndTheHostsWhereTheHostIsAskedFor) {
+  constexpr std::uint64_t kH100 = std::uint64_t{79} << 30U;
+  const auto models = [](const RunRequest& request) {
+    std::set<std::string> names;
+    for (const kernels::PlannedPoint& planned : request.plan) {
+      const auto model = planned.point.parameters.find("model");
+      if (model != planned.point.parameters.end()) names.insert(to_string(model->second));
+    }
+    return names;
+  };
+  EXPECT_EQ(models(parse_run({}, kH100)), std::set<std::string>{"Meta-Llama-3-8B"});
+  EXPECT_EQ(models(parse_run({}, std::uint64_t{12} << 30U)), std::set<std::string>{"Qwen2-1.5B"});
+  EXPECT_EQ(models(parse_run({"--device", "host"}, kH100)), std::set<std::string>{"SmolLM2-135M"});
 }
 
 TEST(ParseRun, OptionsReachTheSuiteToo) {
