@@ -144,11 +144,20 @@ void read_outcome(const Attributes& facts, KernelRecord& record) {
 }
 
 /// A metric or a label: whatever of the group has the dimensions (rank, axis).
-void read_series(hid_t group, const std::string& name, StoredKernel& kernel) {
+void read_series(hid_t group, const std::string& name, const ReadOptions& options, StoredKernel& kernel) {
   const h5::Handle dataset = h5::open_dataset(group, name);
   const h5::Shape shape = h5::shape_of(dataset.get());
   if (h5::is_scale(dataset.get()) || shape.size() != 2) return;
   const std::string axis = h5::scale_name(dataset.get(), 1);
+  const bool text = h5::holds_strings(dataset.get());
+  if (text && !options.labels) return;
+  StoredMetric metric;
+  if (!text) {
+    metric = {name, text_attribute(dataset.get(), "units"), text_attribute(dataset.get(), "long_name"),
+              enum_of(kBetter, text_attribute(dataset.get(), "better"), Better::neither),
+              enum_of(kOrigin, text_attribute(dataset.get(), "origin"), Origin::measured)};
+    if (options.metric && !options.metric(metric, axis)) return;
+  }
   const std::vector<std::int64_t> counts =
       h5::read_integers(h5::open_dataset(group, axis + std::string(kCountSuffix)).get());
   if (shape[0] != kernel.ranks.size() || counts.size() != shape[0]) {
@@ -161,16 +170,13 @@ void read_series(hid_t group, const std::string& name, StoredKernel& kernel) {
       if (count > 0) put(kernel.ranks[rank], begin, begin + count);
     }
   };
-  if (h5::holds_strings(dataset.get())) {
+  if (text) {
     rows(h5::read_strings(dataset.get()), [&](KernelRecord& record, auto begin, auto end) {
       record.labels.push_back({name, axis, {begin, end}});
     });
     return;
   }
-  kernel.metrics.push_back({name, text_attribute(dataset.get(), "units"),
-                            text_attribute(dataset.get(), "long_name"),
-                            enum_of(kBetter, text_attribute(dataset.get(), "better"), Better::neither),
-                            enum_of(kOrigin, text_attribute(dataset.get(), "origin"), Origin::measured)});
+  kernel.metrics.push_back(std::move(metric));
   rows(h5::read_doubles(dataset.get()), [&](KernelRecord& record, auto begin, auto end) {
     record.series.push_back({name, axis, {begin, end}});
   });
@@ -219,7 +225,7 @@ void write_kernel(hid_t kernels, const Point& point, std::span<const MetricInfo>
   write_timelines(group.get(), records);
 }
 
-StoredKernel read_kernel(hid_t group) {
+StoredKernel read_kernel(hid_t group, const ReadOptions& options) {
   StoredKernel kernel;
   for (const auto& [name, value] : h5::read_attributes(group)) {
     if (name == "kernel") kernel.point.kernel = to_string(value);
@@ -230,16 +236,17 @@ StoredKernel read_kernel(hid_t group) {
   kernel.ranks.resize(h5::shape_of(h5::open_dataset(group, "rank").get()).at(0));
   const std::vector<Attributes> outcomes =
       read_facts(h5::open_group(group, "outcome").get(), kernel.ranks.size());
-  std::vector<Attributes> facts = read_facts(h5::open_group(group, "facts").get(), kernel.ranks.size());
+  std::vector<Attributes> facts =
+      read_facts(h5::open_group(group, "facts").get(), kernel.ranks.size(), options.kernel_fact);
   for (std::size_t rank = 0; rank < kernel.ranks.size(); ++rank) {
     read_outcome(outcomes[rank], kernel.ranks[rank]);
     kernel.ranks[rank].facts = std::move(facts[rank]);
   }
   for (const std::string& name : h5::children(group)) {
-    if (!h5::is_group(group, name)) read_series(group, name, kernel);
+    if (!h5::is_group(group, name)) read_series(group, name, options, kernel);
   }
-  read_snapshots(group, kernel.ranks);
-  read_timelines(group, kernel.ranks);
+  if (options.ledgers) read_snapshots(group, kernel.ranks);
+  if (options.timelines) read_timelines(group, kernel.ranks);
   return kernel;
 }
 
