@@ -111,6 +111,7 @@ Loaded load(std::span<const fs::path> paths, const LoadOptions& options) {
   for (const auto& [metric, series] : loaded.table.empty_metrics())
     loaded.problems.push_back(
         fmt::format("{}: no values but NaN in {} series; left out there", metric, series));
+  loaded.table.set_facts(options.set);
   if (!options.mixed) require_one_memory_model(loaded.table);
   loaded.table.finish();
   return loaded;

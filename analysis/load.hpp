@@ -15,6 +15,7 @@ struct LoadOptions {
   bool all_metrics = false;          ///< also time stamps and counters that nobody compares
   std::vector<std::string> metrics;  ///< only these; empty: those that are compared
   bool mixed = false;                ///< devices of different memory models in one table
+  Factors set;                       ///< facts given to every launch, over what its file says
 };
 
 struct Loaded {

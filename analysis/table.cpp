@@ -52,6 +52,21 @@ void Table::add(std::uint32_t point, std::uint32_t rank, std::uint32_t metric,
   series_.push_back(series);
 }
 
+void Table::set_facts(const Factors& facts) {
+  for (const auto& [name, value] : facts) {
+    for (Launch& launch : launches_) {
+      if (name == "environment") launch.environment = value;
+      if (name == "study") launch.study = value;
+      if (name == "block") launch.block = value;
+      if (name == "memory_model") launch.memory_model = value;
+      launch.facts[name] = value;
+    }
+    for (Point& point : points_) {
+      if (name == "model") point.model = value;
+    }
+  }
+}
+
 void Table::finish() {
   std::vector<std::size_t> by_time(launches_.size());
   std::iota(by_time.begin(), by_time.end(), std::size_t{0});

@@ -85,6 +85,9 @@ class Table {
   std::uint32_t add(const Metric& metric);
   /// A series whose values are all NaN is left out and counted in empty_metrics().
   void add(std::uint32_t point, std::uint32_t rank, std::uint32_t metric, std::span<const double> values);
+  /// Gives every launch these facts; environment, study, block and memory_model go into their columns, model
+  /// into every point.
+  void set_facts(const Factors& facts);
   /// Puts launches into their order in time; call it once everything is in.
   void finish();
 

@@ -14,7 +14,13 @@ std::string general_help() {
       "sparkmpi {}: memory and LLM inference benchmarks on every rank, in one HDF5 file\n\n"
       "  mpirun -np N sparkmpi [run] [KERNEL...] [options]   measure; without a kernel: the default suite\n"
       "  sparkmpi list kernels|models|metrics|ledgers|devices|environments\n"
-      "  sparkmpi show FILE                                  summary of a result file\n\n"
+      "  sparkmpi show FILE                                  summary of a result file\n"
+      "  sparkmpi compare FILES --by FACTOR                  different, equivalent or undecided, and by how "
+      "much\n"
+      "  sparkmpi scale FILES                                speed-up and efficiency over ranks and nodes\n"
+      "  sparkmpi audit FILES                                what in the numbers cannot be right\n"
+      "  sparkmpi export FILES, import FILES                 the raw samples as a table; other programs' "
+      "results\n\n"
       "Kernels (sparkmpi KERNEL --help for its options):\n",
       version());
   for (const kernels::KernelInfo& kernel : kernels::registry())
@@ -23,7 +29,8 @@ std::string general_help() {
       "\nExamples:\n"
       "  mpirun -np 2 sparkmpi\n"
       "  mpirun -np 2 sparkmpi inference -m ./SmolLM2-135M -p 512,2048 -n 128 -b 1,4 -o run.h5\n"
-      "  sparkmpi show run.h5\n";
+      "  sparkmpi show run.h5\n"
+      "  sparkmpi compare native.h5 docker.h5 --by environment\n";
   return text;
 }
 

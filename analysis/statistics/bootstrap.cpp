@@ -67,10 +67,10 @@ Interval bca_interval(std::span<const double> replicates, double observed,
   return {end((1 - level) / 2), end((1 + level) / 2)};
 }
 
-DifferenceBootstrap bootstrap_difference(std::span<const double> a, std::span<const double> b,
-                                         std::size_t resamples, std::uint64_t seed) {
+Bootstrap bootstrap_difference(std::span<const double> a, std::span<const double> b, std::size_t resamples,
+                               std::uint64_t seed) {
   const std::vector<double> first = finite(a), second = finite(b);
-  DifferenceBootstrap result;
+  Bootstrap result;
   if (first.size() < 2 || second.size() < 2) return result;
   Random random(seed);
   result.replicates.reserve(resamples);
@@ -84,10 +84,9 @@ DifferenceBootstrap bootstrap_difference(std::span<const double> a, std::span<co
   return result;
 }
 
-DifferenceBootstrap bootstrap_paired(std::span<const double> differences, std::size_t resamples,
-                                     std::uint64_t seed) {
-  const std::vector<double> values = finite(differences);
-  DifferenceBootstrap result;
+Bootstrap bootstrap_mean(std::span<const double> given, std::size_t resamples, std::uint64_t seed) {
+  const std::vector<double> values = finite(given);
+  Bootstrap result;
   if (values.size() < 2) return result;
   Random random(seed);
   result.replicates.reserve(resamples);

@@ -27,15 +27,14 @@ Interval bca_interval(std::span<const double> replicates, double observed,
                       std::span<const std::vector<double>> jackknife, double level);
 
 /// A bootstrap of the difference mean(b) − mean(a), launches being drawn within each group.
-struct DifferenceBootstrap {
+struct Bootstrap {
   std::vector<double> replicates;
-  std::vector<std::vector<double>> jackknife;  ///< for a, for b
+  std::vector<std::vector<double>> jackknife;  ///< one list for each sample that is drawn from
 };
-DifferenceBootstrap bootstrap_difference(std::span<const double> a, std::span<const double> b,
-                                         std::size_t resamples, std::uint64_t seed);
+Bootstrap bootstrap_difference(std::span<const double> a, std::span<const double> b, std::size_t resamples,
+                               std::uint64_t seed);
 
-/// The same where each launch has both groups: differences of whole launches are drawn.
-DifferenceBootstrap bootstrap_paired(std::span<const double> differences, std::size_t resamples,
-                                     std::uint64_t seed);
+/// The same for one mean: of launches, or of differences within launches that have both groups.
+Bootstrap bootstrap_mean(std::span<const double> values, std::size_t resamples, std::uint64_t seed);
 
 }  // namespace sparkmpi::analysis

@@ -24,6 +24,18 @@ double quantile_of(double probability, double degrees_of_freedom) {
   return boost::math::quantile(boost::math::students_t_distribution<>(degrees_of_freedom), probability);
 }
 
+/// t and p from the difference and its standard error.
+void judge(Welch& test) {
+  if (test.standard_error == 0) {
+    if (test.difference == 0) return;
+    test.t = std::copysign(std::numeric_limits<double>::infinity(), test.difference);
+    test.p = 0;
+    return;
+  }
+  test.t = test.difference / test.standard_error;
+  test.p = 2 * upper_tail(std::abs(test.t), test.degrees_of_freedom);
+}
+
 }  // namespace
 
 double Welch::low(double level) const {
@@ -43,17 +55,21 @@ Welch welch_test(std::span<const double> a, std::span<const double> b) {
   const double of_a = variance(first) / static_cast<double>(first.size()),
                of_b = variance(second) / static_cast<double>(second.size()), sum = of_a + of_b;
   result.standard_error = std::sqrt(sum);
-  if (sum == 0) {
-    if (result.difference == 0) return result;
-    result.t = std::copysign(std::numeric_limits<double>::infinity(), result.difference);
-    result.p = 0;
-    return result;
-  }
-  result.degrees_of_freedom = sum * sum /
-                              (of_a * of_a / static_cast<double>(first.size() - 1) +
-                               of_b * of_b / static_cast<double>(second.size() - 1));
-  result.t = result.difference / result.standard_error;
-  result.p = 2 * upper_tail(std::abs(result.t), result.degrees_of_freedom);
+  result.degrees_of_freedom = sum == 0 ? kNaN
+                                       : sum * sum /
+                                             (of_a * of_a / static_cast<double>(first.size() - 1) +
+                                              of_b * of_b / static_cast<double>(second.size() - 1));
+  judge(result);
+  return result;
+}
+
+Welch paired_test(std::span<const double> differences) {
+  const std::vector<double> values = finite(differences);
+  Welch result{mean(values), kNaN, kNaN, kNaN, kNaN};
+  if (values.size() < 2) return result;
+  result.standard_error = std::sqrt(variance(values) / static_cast<double>(values.size()));
+  result.degrees_of_freedom = static_cast<double>(values.size() - 1);
+  judge(result);
   return result;
 }
 

@@ -17,6 +17,9 @@ struct Welch {
 /// sample; without any spread p is 0 for a difference and NaN for none.
 Welch welch_test(std::span<const double> a, std::span<const double> b);
 
+/// The same for differences within launches that have both groups: Student's one-sample t test.
+Welch paired_test(std::span<const double> differences);
+
 /// The p value of "|difference| < margin": the larger one of two one-sided Welch tests (Schuirmann 1987).
 /// Small means equivalent within the margin. Without any spread 0 inside the margin, 1 outside.
 double equivalence_p(const Welch& welch, double margin);
