@@ -2,14 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cmath>
-
-#include "results/quantity.hpp"
+#include <span>
 
 namespace sparkmpi::analysis {
 namespace {
-
-using results::format_quantity;
 
 std::string subject(const Comparison& comparison) {
   std::string text = comparison.metric.name;
@@ -20,19 +18,18 @@ std::string subject(const Comparison& comparison) {
 
 /// "0.512 GiB (0.7 %) above": the sign in words, good and bad left to the reader who knows which is which.
 std::string distance(const Comparison& comparison) {
-  return fmt::format("{} ({}) {}", format_quantity(std::abs(comparison.difference), comparison.metric.unit),
+  return fmt::format("{} ({}) {}", precise(std::abs(comparison.difference), comparison.metric.unit),
                      percent(std::abs(comparison.relative)).substr(1),
                      comparison.difference < 0 ? "below" : "above");
 }
 
 std::string interval(const Comparison& comparison) {
-  return fmt::format("95 % interval {} to {}",
-                     format_quantity(comparison.percentile.low, comparison.metric.unit),
-                     format_quantity(comparison.percentile.high, comparison.metric.unit));
+  return fmt::format("95 % interval {} to {}", precise(comparison.percentile.low, comparison.metric.unit),
+                     precise(comparison.percentile.high, comparison.metric.unit));
 }
 
 std::string margin(const Comparison& comparison, const CompareOptions& options) {
-  if (comparison.metric.unit == "B") return "±" + format_quantity(comparison.margin, "B");
+  if (comparison.metric.unit == "B") return "±" + precise(comparison.margin, "B");
   return "±" + percent(options.relative_margin).substr(1);
 }
 
@@ -56,6 +53,39 @@ std::string what_would_decide(const Comparison& comparison, const CompareOptions
 
 }  // namespace
 
+std::string precise(double value, std::string_view unit) {
+  if (std::isnan(value)) return "-";
+  struct Prefix {
+    double scale;
+    std::string_view name;
+  };
+  constexpr std::array<Prefix, 5> kBinary = {
+      {{0x1p40, "Ti"}, {0x1p30, "Gi"}, {0x1p20, "Mi"}, {0x1p10, "Ki"}, {1, ""}}};
+  constexpr std::array<Prefix, 8> kDecimal = {
+      {{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}, {1, ""}, {1e-3, "m"}, {1e-6, "u"}, {1e-9, "n"}}};
+  const auto digits = [](double number) {
+    const double size = std::abs(number);
+    return size >= 1e4 || size < 1e-3 ? fmt::format("{:.4g}", number) : fmt::format("{:#.4g}", number);
+  };
+  const auto scaled = [&](std::span<const Prefix> prefixes) {
+    for (const Prefix& prefix : prefixes) {
+      if (std::abs(value) >= prefix.scale) {
+        std::string text = digits(value / prefix.scale);
+        if (text.ends_with('.')) text.pop_back();
+        return fmt::format("{} {}{}", text, prefix.name, unit);
+      }
+    }
+    return fmt::format("{:.4g} {}", value, unit);
+  };
+  if (value == 0) return fmt::format("0 {}", unit);
+  if (unit == "B") return scaled(kBinary);
+  if (unit == "B/s" || unit == "s") return scaled(kDecimal);
+  std::string text = digits(value);
+  if (text.ends_with('.')) text.pop_back();
+  if (unit == "1") return text;
+  return fmt::format("{} {}", text, unit == "1/s" ? "/s" : unit);
+}
+
 std::string percent(double share) {
   const double value = 100 * share;
   if (std::isnan(value)) return "-";
@@ -65,6 +95,7 @@ std::string percent(double share) {
 
 std::string probability(double p) {
   if (std::isnan(p)) return "-";
+  if (p == 0) return "0";
   return p >= 1e-3 ? fmt::format("{:.2g}", p) : fmt::format("{:.1e}", p);
 }
 

@@ -2,6 +2,7 @@
 // A comparison's answer in plain words.
 
 #include <string>
+#include <string_view>
 
 #include "analysis/compare.hpp"
 
@@ -12,6 +13,8 @@ std::string sentence_of(const Comparison& comparison, const CompareOptions& opti
 
 /// "+30.1 %", "-0.24 %": two significant digits below 10 %, one decimal above.
 std::string percent(double share);
+/// "119.7 /s", "70.45 GiB": four digits, since differences of a per mille are looked at; "-" for NaN.
+std::string precise(double value, std::string_view unit);
 /// "0.013", "1.7e-06".
 std::string probability(double p);
 

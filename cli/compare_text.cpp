@@ -6,14 +6,13 @@
 #include <cmath>
 
 #include "analysis/compare_sentence.hpp"
-#include "results/quantity.hpp"
 
 namespace sparkmpi::cli {
 namespace {
 
 using analysis::Comparison;
+using analysis::precise;
 using analysis::Verdict;
-using results::format_quantity;
 
 Tone tone_of(Verdict verdict) {
   switch (verdict) {
@@ -73,14 +72,14 @@ void print_group(const Terminal& terminal, std::span<const Comparison> group) {
   std::string metric;
   for (const Comparison& comparison : group) {
     const std::string& unit = comparison.metric.unit;
-    const std::string reference = format_quantity(comparison.reference.mean, unit);
+    const std::string reference = precise(comparison.reference.mean, unit);
     const bool fresh = comparison.metric.name != metric;
     metric = comparison.metric.name;
     // Several levels against one reference: the metric once, then a line for each.
     if (several && fresh) terminal.print(fmt::format(" {}{}\n", fitted(metric, 24), right(reference, 11)));
     terminal.print(fmt::format(
         " {}{}{}{}{} {}\n", fitted(several ? "  " + comparison.other.level : metric, 24),
-        right(several ? "" : reference, 11), right(format_quantity(comparison.other.mean, unit), 11),
+        right(several ? "" : reference, 11), right(precise(comparison.other.mean, unit), 11),
         right(analysis::percent(comparison.relative), 8), right(relative_interval(comparison), 15),
         terminal.toned(to_string(comparison.verdict), tone_of(comparison.verdict))));
   }

@@ -11,17 +11,16 @@
 #include "cli/help.hpp"
 #include "cli/output_format.hpp"
 #include "cli/terminal.hpp"
-#include "results/quantity.hpp"
 
 namespace sparkmpi::cli {
 namespace {
 
 namespace po = boost::program_options;
+using analysis::precise;
 using analysis::ScaleCurve;
 using analysis::ScalePoint;
 using analysis::Scaling;
 using analysis::Standout;
-using results::format_quantity;
 
 std::string share(double value) {
   return std::isnan(value) ? "-" : fmt::format("{:.1f} %", 100 * value);
@@ -44,7 +43,7 @@ void print_curve(const Terminal& terminal, const ScaleCurve& curve, const analys
       Tone::faint));
   for (const ScalePoint& point : curve.points) {
     terminal.print(fmt::format(" {:>6.0f} {:>9} {:>14} {:>9.2f} {:>11} {:>17}\n", point.size, point.launches,
-                               format_quantity(point.value, curve.metric.unit), point.speedup,
+                               precise(point.value, curve.metric.unit), point.speedup,
                                share(point.efficiency), interval(point.efficiency_interval)));
   }
   if (!std::isnan(curve.serial_share)) {
@@ -59,8 +58,8 @@ void print_curve(const Terminal& terminal, const ScaleCurve& curve, const analys
 std::string standout_text(const Standout& standout) {
   return fmt::format("{}{}: {} {} is at {}, {} from the median {} of {} {}s{}", standout.metric,
                      standout.condition.empty() ? "" : " (" + standout.condition + ")", standout.what,
-                     standout.name, format_quantity(standout.value, standout.unit),
-                     analysis::percent(standout.relative), format_quantity(standout.median, standout.unit),
+                     standout.name, precise(standout.value, standout.unit),
+                     analysis::percent(standout.relative), precise(standout.median, standout.unit),
                      standout.of, standout.what,
                      std::isnan(standout.score) ? "" : fmt::format(" (modified z = {:.1f})", standout.score));
 }

@@ -45,7 +45,9 @@ void Terminal::print_wrapped(std::string_view text, std::string_view first, std:
   std::string line(first);
   std::size_t words = 0;
   while (!text.empty()) {
-    const std::size_t end = std::min(text.find(' '), text.size());
+    std::size_t end = std::min(text.find(' '), text.size());
+    while (end + 1 < text.size() && text[end + 1] == '%')
+      end = std::min(text.find(' ', end + 1), text.size());
     const std::string_view word = text.substr(0, end);
     if (words > 0 && columns_of(line) + 1 + columns_of(word) > kTerminalWidth) {
       fmt::print(out_, "{}\n", line);

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "analysis/audit/check.hpp"
-#include "results/quantity.hpp"
+#include "analysis/compare_sentence.hpp"
 
 namespace sparkmpi::analysis::checks {
 namespace {
@@ -27,11 +27,10 @@ Output run(const Input& input) {
                                second.name);
     finding.evidence = fmt::format(
         "In all {} {} = {} {} {:.4g} x {} to within {} (R² = {:.6f}){}.", counted(same.launches, "launch"),
-        second.name, results::format_quantity(same.intercept, second.unit), falling ? "-" : "+",
-        std::abs(same.slope), first.name, results::format_quantity(same.largest_residual, second.unit),
-        same.r_squared,
+        second.name, precise(same.intercept, second.unit), falling ? "-" : "+", std::abs(same.slope),
+        first.name, precise(same.largest_residual, second.unit), same.r_squared,
         falling ? fmt::format("; {} + {} / {:.4g} is always {}", first.name, second.name, -same.slope,
-                              results::format_quantity(constant, first.unit))
+                              precise(constant, first.unit))
                 : std::string());
     finding.sure = "certain: the relation holds within every model and environment, not only between them";
     finding.advice = fmt::format(

@@ -7,24 +7,25 @@
 #include <numeric>
 
 #include "analysis/audit/check.hpp"
+#include "analysis/compare_sentence.hpp"
 #include "analysis/statistics/correlation.hpp"
 #include "analysis/statistics/permutation.hpp"
 #include "analysis/statistics/sample.hpp"
-#include "results/quantity.hpp"
 
 namespace sparkmpi::analysis::checks {
 namespace {
 
 constexpr std::size_t kFewestInRun = 5;
-constexpr std::size_t kDraws = 19'999;
+constexpr std::size_t kDraws = 9'999;
 
 struct Series {
   std::vector<Run> runs;
+  std::vector<std::string> names;   ///< model or condition of each
   std::vector<double> rho, change;  ///< of each run; the change from first to last by the fitted line
   double level = 0;
 };
 
-void add_run(const std::vector<Unit>& units, Series& series) {
+void add_run(const Question& question, const std::vector<Unit>& units, Series& series) {
   Run run;
   for (const Unit& unit : units) run.push_back(unit.value);
   std::vector<double> position(run.size());
@@ -32,14 +33,26 @@ void add_run(const std::vector<Unit>& units, Series& series) {
   series.rho.push_back(spearman(position, run).coefficient);
   series.change.push_back(fit_line(position, run).slope * static_cast<double>(run.size() - 1));
   series.level += mean(run);
+  series.names.push_back(!question.model.empty()       ? question.model
+                         : !question.condition.empty() ? question.condition
+                                                       : question.kernel);
   series.runs.push_back(std::move(run));
 }
 
-std::string list_of(const std::vector<double>& values, auto&& format) {
+/// "-0.55 and -3.35 GiB (MODEL), …", the six runs that changed most first when there are more.
+std::string list_of_runs(const Series& series, std::string_view unit) {
+  std::vector<std::size_t> order(series.runs.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  constexpr std::size_t kMost = 6;
+  if (order.size() > kMost)
+    std::ranges::sort(order, {}, [&](std::size_t i) { return -std::abs(series.rho[i]); });
   std::string text;
-  for (std::size_t i = 0; i < std::min<std::size_t>(values.size(), 6); ++i)
-    text += (i == 0 ? "" : ", ") + format(values[i]);
-  return values.size() > 6 ? text + ", …" : text;
+  for (std::size_t i = 0; i < std::min(order.size(), kMost); ++i) {
+    const std::size_t run = order[i];
+    text += fmt::format("{}{:+.2f} and {} ({})", i == 0 ? "" : ", ", series.rho[run],
+                        precise(series.change[run], unit), series.names[run]);
+  }
+  return order.size() > kMost ? fmt::format("{}, and {} more", text, order.size() - kMost) : text;
 }
 
 Output run(const Input& input) {
@@ -53,7 +66,7 @@ Output run(const Input& input) {
   for (const Question& question : input.values.questions) {
     if (!is_outcome(input.metric(question)) || input.stands_for[question.metric] != question.metric) continue;
     for (const auto& [environment, units] : by_environment(input, question)) {
-      if (units.size() >= kFewestInRun) add_run(units, all[{environment, question.metric}]);
+      if (units.size() >= kFewestInRun) add_run(question, units, all[{environment, question.metric}]);
     }
   }
   if (all.empty())
@@ -74,10 +87,9 @@ Output run(const Input& input) {
     finding.p = test.p;
     finding.what =
         fmt::format("{} {} over the order of {}.", metric.name, change < 0 ? "falls" : "rises", environment);
-    finding.evidence = fmt::format(
-        "Spearman's rho of value and order: {}; change from first to last launch: {}.",
-        list_of(series.rho, [](double rho) { return fmt::format("{:+.2f}", rho); }),
-        list_of(series.change, [&](double each) { return results::format_quantity(each, metric.unit); }));
+    finding.evidence =
+        fmt::format("Spearman's rho of value and order, and change from first to last launch: {}.",
+                    list_of_runs(series, metric.unit));
     for (std::uint32_t other = 0; other < input.stands_for.size(); ++other) {
       if (other != key.second && input.stands_for[other] == key.second)
         finding.evidence += fmt::format(" So does {}, the same metric.", input.table.metrics()[other].name);

@@ -10,7 +10,6 @@
 #include "analysis/compare_sentence.hpp"
 #include "analysis/statistics/sample.hpp"
 #include "analysis/statistics/welch.hpp"
-#include "results/quantity.hpp"
 
 namespace sparkmpi::analysis::checks {
 namespace {
@@ -95,13 +94,13 @@ Output run(const Input& input) {
     Finding finding;
     for (const Model& model : models) {
       means += fmt::format("{}{} {}", means.empty() ? "" : ", ", model.name,
-                           results::format_quantity(mean(model.values), metric.unit));
+                           precise(mean(model.values), metric.unit));
       finding.numbers["mean " + model.name] = mean(model.values);
     }
     finding.numbers["largest_relative_difference"] = result.largest_difference;
     finding.numbers["weights_ratio"] = result.largest_size_ratio;
     finding.what =
-        fmt::format("{} have one {}, as if one of them had run every time.",
+        fmt::format("{} run at one speed ({}), as if one of them had run every time.",
                     models.size() == 2 ? "Two models" : fmt::format("{} models", models.size()), metric.name);
     finding.evidence = fmt::format("Means: {}; they differ by at most {} while the models are {}.", means,
                                    percent(result.largest_difference).substr(1), sizes(models));
