@@ -20,11 +20,6 @@ constexpr double kLevel = 0.95;
 constexpr double kPower = 0.8;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-/// Fewer draws for more launches, so that the work stays bounded; at least 999.
-std::size_t draws_for(std::size_t launches) {
-  return std::clamp<std::size_t>(5'000'000 / std::max<std::size_t>(1, launches), 999, 9'999);
-}
-
 std::uint32_t reference_level(const Questions& questions, const std::string& asked) {
   const std::string name = asked.empty() ? "native" : asked;
   const auto found = std::ranges::find(questions.levels, name);
@@ -156,6 +151,26 @@ void measure(const Table& table, const Groups& groups, bool within_launch, const
       pooled > 0 ? power_of_t_test(comparison.margin / pooled, a.size(), b.size(), options.alpha) : kNaN;
 }
 
+/// The smallest two-sided p of a permutation test: the arrangement that was seen and, with groups of one
+/// size, its mirror image.
+double smallest_p_of(const Comparison& comparison) {
+  const bool mirrored = comparison.reference.launches == comparison.other.launches;
+  return comparison.permutation.arrangements > 0 ? (mirrored ? 2 : 1) / comparison.permutation.arrangements
+                                                 : 1;
+}
+
+/// The fewest launches of each level for which a permutation test can come below `p`.
+std::size_t launches_for_smallest_p(double p, bool within_launch) {
+  double arrangements = 1;
+  std::size_t n = 0;
+  while (2 / arrangements > p && n < 64) {
+    ++n;
+    const auto count = static_cast<double>(n);
+    arrangements *= within_launch ? 2 : (2 * count) * (2 * count - 1) / (count * count);  // 2^n or C(2n, n)
+  }
+  return n;
+}
+
 /// p values of all comparisons together, then what they say.
 void decide(CompareResult& result, const CompareOptions& options) {
   for (const bool primary : {true, false}) {
@@ -167,6 +182,10 @@ void decide(CompareResult& result, const CompareOptions& options) {
       p.push_back(comparison.permutation.p);
       equivalence.push_back(comparison.equivalence_p);
     }
+    const auto tests =
+        static_cast<double>(std::ranges::count_if(p, [](double each) { return !std::isnan(each); }));
+    for (Comparison* const member : members)
+      member->smallest_p = std::min(1.0, smallest_p_of(*member) * (primary ? tests : 1));
     p = primary ? holm(p) : benjamini_hochberg(p);
     equivalence = primary ? holm(equivalence) : benjamini_hochberg(equivalence);
     for (std::size_t i = 0; i < members.size(); ++i) {
@@ -190,6 +209,12 @@ void decide(CompareResult& result, const CompareOptions& options) {
       comparison.launches_to_decide = to_differ == 0     ? to_be_equal
                                       : to_be_equal == 0 ? to_differ
                                                          : std::min(to_differ, to_be_equal);
+      if (comparison.smallest_p > options.alpha) {
+        const double tests = comparison.smallest_p / smallest_p_of(comparison);
+        comparison.launches_to_decide =
+            std::max(comparison.launches_to_decide,
+                     launches_for_smallest_p(options.alpha / tests, result.within_launch));
+      }
     }
     comparison.sentence = sentence_of(comparison, options);
   }

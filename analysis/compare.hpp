@@ -57,6 +57,7 @@ struct Comparison {
   Interval percentile{0, 0}, bca{0, 0};  ///< of the difference, 95 %, cluster bootstrap over launches
   std::size_t resamples = 0;
   PermutationResult permutation;
+  double smallest_p = 0;  ///< that any data from so few launches could give, after correction
   double adjusted_p = 0;  ///< of the permutation test
   Welch welch{};
   MannWhitney mann_whitney{};

@@ -43,6 +43,11 @@ std::string what_would_decide(const Comparison& comparison, const CompareOptions
     return fmt::format(
         "the difference is about the size of the margin {}: declare another margin or measure finer",
         margin(comparison, options));
+  if (comparison.smallest_p > options.alpha)
+    return fmt::format(
+        "no data from {} and {} launches could give p below {} here; at least {} of each are needed",
+        comparison.reference.launches, comparison.other.launches, probability(comparison.smallest_p),
+        comparison.launches_to_decide);
   if (comparison.launches_to_decide <= fewest)
     return fmt::format(
         "about {} launches of each should have done: a few more, or fewer tests at once, would decide",
@@ -65,14 +70,13 @@ std::string precise(double value, std::string_view unit) {
       {{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}, {1, ""}, {1e-3, "m"}, {1e-6, "u"}, {1e-9, "n"}}};
   const auto digits = [](double number) {
     const double size = std::abs(number);
-    return size >= 1e4 || size < 1e-3 ? fmt::format("{:.4g}", number) : fmt::format("{:#.4g}", number);
+    if (size >= 999.5 && size < 1e7) return fmt::format("{:.0f}", number);
+    return size >= 1e7 || size < 1e-3 ? fmt::format("{:.4g}", number) : fmt::format("{:#.4g}", number);
   };
   const auto scaled = [&](std::span<const Prefix> prefixes) {
     for (const Prefix& prefix : prefixes) {
       if (std::abs(value) >= prefix.scale) {
-        std::string text = digits(value / prefix.scale);
-        if (text.ends_with('.')) text.pop_back();
-        return fmt::format("{} {}{}", text, prefix.name, unit);
+        return fmt::format("{} {}{}", digits(value / prefix.scale), prefix.name, unit);
       }
     }
     return fmt::format("{:.4g} {}", value, unit);
@@ -80,10 +84,8 @@ std::string precise(double value, std::string_view unit) {
   if (value == 0) return fmt::format("0 {}", unit);
   if (unit == "B") return scaled(kBinary);
   if (unit == "B/s" || unit == "s") return scaled(kDecimal);
-  std::string text = digits(value);
-  if (text.ends_with('.')) text.pop_back();
-  if (unit == "1") return text;
-  return fmt::format("{} {}", text, unit == "1/s" ? "/s" : unit);
+  if (unit == "1") return digits(value);
+  return fmt::format("{} {}", digits(value), unit == "1/s" ? "/s" : unit);
 }
 
 std::string percent(double share) {

@@ -143,11 +143,22 @@ void read_outcome(const Attributes& facts, KernelRecord& record) {
   record.end_s = std::get<double>(facts.at("end_s"));
 }
 
+/// How many samples each rank has, by axis: read once, used by every metric on it.
+using AxisCounts = std::map<std::string, std::vector<std::int64_t>>;
+
+const std::vector<std::int64_t>& counts_of(hid_t group, const std::string& axis, AxisCounts& known) {
+  const auto [entry, fresh] = known.try_emplace(axis);
+  if (fresh)
+    entry->second = h5::read_integers(h5::open_dataset(group, axis + std::string(kCountSuffix)).get());
+  return entry->second;
+}
+
 /// A metric or a label: whatever of the group has the dimensions (rank, axis).
-void read_series(hid_t group, const std::string& name, const ReadOptions& options, StoredKernel& kernel) {
+void read_series(hid_t group, const std::string& name, const ReadOptions& options, AxisCounts& known,
+                 StoredKernel& kernel) {
   const h5::Handle dataset = h5::open_dataset(group, name);
   const h5::Shape shape = h5::shape_of(dataset.get());
-  if (h5::is_scale(dataset.get()) || shape.size() != 2) return;
+  if (shape.size() != 2) return;  // scales and counts
   const std::string axis = h5::scale_name(dataset.get(), 1);
   const bool text = h5::holds_strings(dataset.get());
   if (text && !options.labels) return;
@@ -158,8 +169,7 @@ void read_series(hid_t group, const std::string& name, const ReadOptions& option
               enum_of(kOrigin, text_attribute(dataset.get(), "origin"), Origin::measured)};
     if (options.metric && !options.metric(metric, axis)) return;
   }
-  const std::vector<std::int64_t> counts =
-      h5::read_integers(h5::open_dataset(group, axis + std::string(kCountSuffix)).get());
+  const std::vector<std::int64_t>& counts = counts_of(group, axis, known);
   if (shape[0] != kernel.ranks.size() || counts.size() != shape[0]) {
     throw h5::Hdf5Error(fmt::format("'{}' has not one row for each rank", name));
   }
@@ -242,8 +252,9 @@ StoredKernel read_kernel(hid_t group, const ReadOptions& options) {
     read_outcome(outcomes[rank], kernel.ranks[rank]);
     kernel.ranks[rank].facts = std::move(facts[rank]);
   }
+  AxisCounts counts;
   for (const std::string& name : h5::children(group)) {
-    if (!h5::is_group(group, name)) read_series(group, name, options, kernel);
+    if (!h5::is_group(group, name)) read_series(group, name, options, counts, kernel);
   }
   if (options.ledgers) read_snapshots(group, kernel.ranks);
   if (options.timelines) read_timelines(group, kernel.ranks);

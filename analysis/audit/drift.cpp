@@ -16,13 +16,13 @@ namespace sparkmpi::analysis::checks {
 namespace {
 
 constexpr std::size_t kFewestInRun = 5;
-constexpr std::size_t kDraws = 9'999;
 
 struct Series {
   std::vector<Run> runs;
   std::vector<std::string> names;   ///< model or condition of each
   std::vector<double> rho, change;  ///< of each run; the change from first to last by the fitted line
   double level = 0;
+  std::size_t launches = 0;
 };
 
 void add_run(const Question& question, const std::vector<Unit>& units, Series& series) {
@@ -33,6 +33,7 @@ void add_run(const Question& question, const std::vector<Unit>& units, Series& s
   series.rho.push_back(spearman(position, run).coefficient);
   series.change.push_back(fit_line(position, run).slope * static_cast<double>(run.size() - 1));
   series.level += mean(run);
+  series.launches += run.size();
   series.names.push_back(!question.model.empty()       ? question.model
                          : !question.condition.empty() ? question.condition
                                                        : question.kernel);
@@ -76,7 +77,7 @@ Output run(const Input& input) {
     const double change = mean(series.change), level = series.level / static_cast<double>(series.runs.size());
     const double margin =
         metric.unit == "B" ? input.options.byte_margin : input.options.relative_margin * std::abs(level);
-    const PermutationResult test = trend_test(series.runs, kDraws, input.options.seed);
+    const PermutationResult test = trend_test(series.runs, draws_for(series.launches), input.options.seed);
     if (std::isnan(test.p)) continue;
     if (std::abs(change) < margin) {
       ++output.silent_tests;

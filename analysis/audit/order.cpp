@@ -14,7 +14,6 @@ namespace sparkmpi::analysis::checks {
 namespace {
 
 constexpr double kLopsided = 0.2;  // how far the share of pairs may be from a half
-constexpr std::size_t kDraws = 9'999;
 
 /// Positions in time by environment, for the launches of one study with the same models.
 using Stratum = std::map<std::string, std::vector<double>>;
@@ -105,7 +104,8 @@ Output run(const Input& input) {
         output.certain.push_back(std::move(finding));
         continue;
       }
-      const PermutationResult test = permutation_test(pairing.blocks, kDraws, input.options.seed);
+      const PermutationResult test =
+          permutation_test(pairing.blocks, draws_for(pairing.launches), input.options.seed);
       if (std::isnan(test.p)) continue;
       if (std::abs(share - 0.5) < kLopsided) {
         ++output.silent_tests;

@@ -74,6 +74,10 @@ double largest_size(std::span<const Centred> blocks) {
 
 }  // namespace
 
+std::size_t draws_for(std::size_t launches) {
+  return std::clamp<std::size_t>(5'000'000 / std::max<std::size_t>(1, launches), 999, 9'999);
+}
+
 double arrangements_of(std::span<const Block> blocks) {
   double product = 1;
   for (const Block& block : blocks)

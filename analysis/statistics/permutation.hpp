@@ -21,6 +21,10 @@ struct PermutationResult {
   bool exact = false;       ///< all there are
 };
 
+/// Random arrangements or resamples for that many launches: 9,999, and fewer for more launches so that the
+/// work stays bounded, but at least 999.
+std::size_t draws_for(std::size_t launches);
+
 /// How many ways the labels can be arranged within the blocks.
 double arrangements_of(std::span<const Block> blocks);
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "analysis/compare_sentence.hpp"
 #include "analysis/scale.hpp"
 #include "analysis/statistics/sample.hpp"
 #include "base/error.hpp"
@@ -76,6 +77,27 @@ TEST(Compare, OneLaunchSaysNothing) {
   const CompareResult result = compare(make_study(study), CompareOptions{});
   EXPECT_EQ(result.comparisons.front().verdict, Verdict::undecided);
   EXPECT_THAT(result.comparisons.front().sentence, HasSubstr("one launch says nothing"));
+}
+
+TEST(Compare, SaysWhenNoDataFromSoFewLaunchesCouldDecide) {
+  SyntheticStudy study;
+  study.blocks = 4;
+  study.docker_slowdown = 0.5;
+  const CompareResult result = compare(make_study(study), CompareOptions{});
+  const Comparison& rate = of(result, "output_tokens_per_s", "Small-1B");
+  EXPECT_EQ(rate.verdict, Verdict::undecided) << "2^4 arrangements, six tests";
+  EXPECT_NEAR(rate.smallest_p, 6 * 2 / 16.0, 1e-12);
+  EXPECT_GT(rate.launches_to_decide, 4U);
+  EXPECT_THAT(rate.sentence, HasSubstr("could give p below"));
+}
+
+TEST(Compare, FourDigitsWhereAPerMilleMatters) {
+  EXPECT_EQ(precise(119.6912, "1/s"), "119.7 /s");
+  EXPECT_EQ(precise(70.45 * kGiB, "B"), "70.45 GiB");
+  EXPECT_EQ(precise(-0.00125, "s"), "-1.250 ms");
+  EXPECT_EQ(precise(59900, "1/s"), "59900 /s");
+  EXPECT_EQ(precise(0, "B"), "0 B");
+  EXPECT_EQ(precise(std::nan(""), "s"), "-");
 }
 
 TEST(Compare, CautionsWhenOrderAndLevelAreOne) {
