@@ -54,13 +54,12 @@ int audit_command(const std::vector<std::string>& arguments) {
   add("format", po::value<std::string>()->default_value("table")->value_name("F"), "table, or json");
   const ParsedOptions parsed = parse_options(arguments, options);
   if (parsed.values.count("help") != 0) {
-    fmt::print(
-        "{}",
-        command_help("sparkmpi audit FILES [options]",
-                     "Looks for what in the numbers cannot be right, or cannot carry a conclusion: each "
-                     "finding with its\nevidence, how sure it is, and what to do. Exit status 1 when there "
-                     "are findings, 0 when not.",
-                     options, "sparkmpi audit study/ --device gb10"));
+    fmt::print("{}", command_help(
+                         "sparkmpi audit FILES [options]",
+                         "Looks for what in the numbers cannot be right, or cannot carry a conclusion: each\n"
+                         "finding with its evidence, how sure it is, and what to do. Exit status 1 when\n"
+                         "there are findings, 0 when not.",
+                         options, "sparkmpi audit study/ --device gb10"));
     return 0;
   }
   const OutputFormat format = parse_output_format(parsed.values["format"].as<std::string>());

@@ -56,11 +56,11 @@ int compare_command(const std::vector<std::string>& arguments) {
   add("format", text("table", "F"), "table; csv or json: every statistic");
   const ParsedOptions parsed = parse_options(arguments, options);
   if (parsed.values.count("help") != 0) {
-    fmt::print("{}", command_help(
-                         "sparkmpi compare FILES [--by FACTOR] [options]",
-                         "Compares launch with launch: different (by how much), equivalent (within what), or "
-                         "undecided\n(what would decide). docs/analysis.md says how each figure is computed.",
-                         options, "sparkmpi compare study/ --by environment"));
+    fmt::print(
+        "{}", command_help("sparkmpi compare FILES [--by FACTOR] [options]",
+                           "Compares launch with launch: different (by how much), equivalent (within what),\n"
+                           "or undecided (what would decide). docs/analysis.md says how each figure is made.",
+                           options, "sparkmpi compare study/ --by environment"));
     return 0;
   }
   const OutputFormat format = parse_output_format(parsed.values["format"].as<std::string>());

@@ -65,7 +65,7 @@ void print_group(const Terminal& terminal, std::span<const Comparison> group) {
     return columns >= width ? " " + fitted(text, width - 1) : std::string(width - columns, ' ') + text;
   };
   terminal.print(
-      terminal.toned(fmt::format(" {}{}{}{}{} {}\n", fitted("metric", 24), right(first.reference.level, 11),
+      terminal.toned(fmt::format(" {}{}{}{}{} {}\n", fitted("metric", 23), right(first.reference.level, 11),
                                  right(several ? "other" : first.other.level, 11), right("change", 8),
                                  right("95 % interval", 15), "verdict"),
                      Tone::faint));
@@ -76,9 +76,9 @@ void print_group(const Terminal& terminal, std::span<const Comparison> group) {
     const bool fresh = comparison.metric.name != metric;
     metric = comparison.metric.name;
     // Several levels against one reference: the metric once, then a line for each.
-    if (several && fresh) terminal.print(fmt::format(" {}{}\n", fitted(metric, 24), right(reference, 11)));
+    if (several && fresh) terminal.print(fmt::format(" {}{}\n", fitted(metric, 23), right(reference, 11)));
     terminal.print(fmt::format(
-        " {}{}{}{}{} {}\n", fitted(several ? "  " + comparison.other.level : metric, 24),
+        " {}{}{}{}{} {}\n", fitted(several ? "  " + comparison.other.level : metric, 23),
         right(several ? "" : reference, 11), right(precise(comparison.other.mean, unit), 11),
         right(analysis::percent(comparison.relative), 8), right(relative_interval(comparison), 15),
         terminal.toned(to_string(comparison.verdict), tone_of(comparison.verdict))));

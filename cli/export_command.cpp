@@ -21,11 +21,11 @@ int export_command(const std::vector<std::string>& arguments) {
   add("force", "overwrite FILE");
   const ParsedOptions parsed = parse_options(arguments, options);
   if (parsed.values.count("help") != 0) {
-    fmt::print(
-        "{}", command_help("sparkmpi export FILES [options]",
-                           "Prints raw samples as one tidy table: any number of result files, directories of "
-                           "them,\nCSV that export wrote, or the JSON of other programs (see import).",
-                           options, "sparkmpi export study/ -o study.csv"));
+    fmt::print("{}", command_help(
+                         "sparkmpi export FILES [options]",
+                         "Prints raw samples as one tidy table: any number of result files, directories of\n"
+                         "them, CSV that export wrote, or the JSON of other programs (see import).",
+                         options, "sparkmpi export study/ -o study.csv"));
     return 0;
   }
   const OutputFormat format = parse_output_format(parsed.values["format"].as<std::string>());

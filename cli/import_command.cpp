@@ -36,14 +36,13 @@ int import_command(const std::vector<std::string>& arguments) {
   add("force", "overwrite FILE");
   const ParsedOptions parsed = parse_options(arguments, options);
   if (parsed.values.count("help") != 0) {
-    fmt::print(
-        "{}",
-        command_help("sparkmpi import FILES [options]",
-                     "Turns other programs' results into the tidy CSV that compare, scale and audit read: "
-                     "llama-bench\n(json, jsonl), nccl-tests -J, nvbandwidth --json, trtllm-bench "
-                     "--report_json, and the published\nstudy's runs by model and environment. All of them "
-                     "can also be named to compare, scale and\naudit directly.",
-                     options, "sparkmpi import docker/*.json --set environment=docker -o docker.csv"));
+    fmt::print("{}", command_help(
+                         "sparkmpi import FILES [options]",
+                         "Turns other programs' results into the tidy CSV that compare, scale and audit\n"
+                         "read: llama-bench (json, jsonl), nccl-tests -J, nvbandwidth --json, trtllm-bench\n"
+                         "--report_json, and the published study's runs by model and environment. All of\n"
+                         "them can also be named to compare, scale and audit directly.",
+                         options, "sparkmpi import docker/*.json --set environment=docker -o docker.csv"));
     return 0;
   }
   const OutputFormat format = parse_output_format(parsed.values["format"].as<std::string>());

@@ -167,12 +167,11 @@ int scale_command(const std::vector<std::string>& arguments) {
   add("format", po::value<std::string>()->default_value("table")->value_name("F"), "table, csv or json");
   const ParsedOptions parsed = parse_options(arguments, options);
   if (parsed.values.count("help") != 0) {
-    fmt::print(
-        "{}",
-        command_help("sparkmpi scale FILES [options]",
-                     "Speed-up and efficiency over ranks or nodes with intervals over launches, Amdahl's or "
-                     "Gustafson's fit,\nand nodes and ranks that stand apart.",
-                     options, "sparkmpi scale np1.h5 np2.h5 np4.h5 --metric read_bytes_per_s"));
+    fmt::print("{}",
+               command_help("sparkmpi scale FILES [options]",
+                            "Speed-up and efficiency over ranks or nodes with intervals over launches,\n"
+                            "Amdahl's or Gustafson's fit, and nodes and ranks that stand apart.",
+                            options, "sparkmpi scale np1.h5 np2.h5 np4.h5 --metric read_bytes_per_s"));
     return 0;
   }
   const OutputFormat format = parse_output_format(parsed.values["format"].as<std::string>());
