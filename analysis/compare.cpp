@@ -159,16 +159,25 @@ double smallest_p_of(const Comparison& comparison) {
                                                  : 1;
 }
 
-/// The fewest launches of each level for which a permutation test can come below `p`.
-std::size_t launches_for_smallest_p(double p, bool within_launch) {
-  double arrangements = 1;
-  std::size_t n = 0;
-  while (2 / arrangements > p && n < 64) {
-    ++n;
-    const auto count = static_cast<double>(n);
-    arrangements *= within_launch ? 2 : (2 * count) * (2 * count - 1) / (count * count);  // 2^n or C(2n, n)
+/// The fewest launches of each level for which a permutation test can come below `p`, in a design like this
+/// one.
+std::size_t launches_for_smallest_p(double p, const Comparison& comparison) {
+  const std::size_t n = comparison.reference.launches, m = comparison.other.launches;
+  Block whole{std::vector<double>(n + m), std::vector<bool>(n + m)};
+  std::fill_n(whole.second.begin(), m, true);
+  const double arrangements = comparison.permutation.arrangements;
+  if (arrangements < arrangements_of(std::span<const Block>(&whole, 1))) {
+    // Blocks, or pairs within launches: each further block multiplies the arrangements by as much.
+    const double by_launch =
+        std::max(std::log(2.0), std::log(arrangements) / static_cast<double>(std::min(n, m)));
+    return static_cast<std::size_t>(std::ceil(std::log(2 / p) / by_launch - 1e-9));
   }
-  return n;
+  std::size_t enough = 0;
+  for (double ways = 1; 2 / ways > p; ++enough) {
+    const auto next = static_cast<double>(enough + 1);
+    ways *= 2 * next * (2 * next - 1) / (next * next);  // C(2n, n) from C(2n − 2, n − 1)
+  }
+  return enough;
 }
 
 /// p values of all comparisons together, then what they say.
@@ -211,9 +220,8 @@ void decide(CompareResult& result, const CompareOptions& options) {
                                                          : std::min(to_differ, to_be_equal);
       if (comparison.smallest_p > options.alpha) {
         const double tests = comparison.smallest_p / smallest_p_of(comparison);
-        comparison.launches_to_decide =
-            std::max(comparison.launches_to_decide,
-                     launches_for_smallest_p(options.alpha / tests, result.within_launch));
+        comparison.launches_to_decide = std::max(comparison.launches_to_decide,
+                                                 launches_for_smallest_p(options.alpha / tests, comparison));
       }
     }
     comparison.sentence = sentence_of(comparison, options);

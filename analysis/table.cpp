@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <string_view>
+#include <tuple>
 
 #include "analysis/statistics/sample.hpp"
 
@@ -74,10 +76,11 @@ void Table::finish() {
       std::ranges::none_of(launches_, [](const Launch& each) { return each.start_time.empty(); });
   const bool ordered =
       std::ranges::all_of(launches_, [](const Launch& each) { return each.order.has_value(); });
-  std::ranges::stable_sort(by_time, [&](std::size_t a, std::size_t b) {
-    const Launch &first = launches_[a], &second = launches_[b];
-    if (timed && first.start_time != second.start_time) return first.start_time < second.start_time;
-    return ordered && first.study == second.study && *first.order < *second.order;
+  std::ranges::stable_sort(by_time, {}, [&](std::size_t i) {
+    const Launch& launch = launches_[i];
+    return std::tuple(timed ? std::string_view(launch.start_time) : std::string_view(),
+                      ordered ? std::string_view(launch.study) : std::string_view(),
+                      ordered ? *launch.order : 0.0);
   });
   for (std::size_t i = 0; i < by_time.size(); ++i) {
     launches_[by_time[i]].position = i;

@@ -48,18 +48,18 @@ int audit_command(const std::vector<std::string>& arguments) {
       "what the runs had, where the files don't say it: gb10, gh200, h100-sxm, …");
   add("concurrency", po::value<double>()->value_name("N"),
       "sequences in a decode step, where the files don't say it");
-  add("level", po::value<double>()->default_value(0.05)->value_name("P"),
+  add("level", po::value<double>()->default_value(0.05, "0.05")->value_name("P"),
       "chance that a faultless study gives a finding that rests on a test");
   add("seed", po::value<std::uint64_t>()->default_value(1)->value_name("N"), "of random orders");
   add("format", po::value<std::string>()->default_value("table")->value_name("F"), "table, or json");
   const ParsedOptions parsed = parse_options(arguments, options);
   if (parsed.values.count("help") != 0) {
-    fmt::print("{}", command_help(
-                         "sparkmpi audit FILES [options]",
-                         "Looks for what in the numbers cannot be right, or cannot carry a conclusion: each\n"
-                         "finding with its evidence, how sure it is, and what to do. Exit status 1 when\n"
-                         "there are findings, 0 when not.",
-                         options, "sparkmpi audit study/ --device gb10"));
+    fmt::print("{}",
+               command_help("sparkmpi audit FILES [options]",
+                            "Looks for what in the numbers cannot be right, or cannot carry a conclusion;\n"
+                            "each finding with its evidence, how sure it is, and what to do. Exit status 1\n"
+                            "when there are findings, 0 when not.",
+                            options, "sparkmpi audit study/ --device gb10"));
     return 0;
   }
   const OutputFormat format = parse_output_format(parsed.values["format"].as<std::string>());

@@ -50,7 +50,7 @@ int compare_command(const std::vector<std::string>& arguments) {
       "differences below it count as none (rates, times, ratios)");
   add("memory-margin", text("0.5GiB", "BYTES"), "the same for metrics in bytes");
   add("location", text("mean", "L"), "mean or median of a rank's samples");
-  add("alpha", po::value<double>()->default_value(0.05)->value_name("P"),
+  add("alpha", po::value<double>()->default_value(0.05, "0.05")->value_name("P"),
       "chance of a false answer, over all primary metrics");
   add("seed", po::value<std::uint64_t>()->default_value(1)->value_name("N"), "of bootstrap and permutations");
   add("format", text("table", "F"), "table; csv or json: every statistic");

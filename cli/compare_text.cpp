@@ -42,7 +42,7 @@ std::string title_of(const Comparison& comparison) {
   std::string title = comparison.kernel;
   if (!comparison.model.empty()) title += (title.empty() ? "" : "  ") + comparison.model;
   if (!comparison.condition.empty()) title += (title.empty() ? "" : "  ") + comparison.condition;
-  return title.empty() ? "all" : title;
+  return title.empty() ? "all" : printable(title);
 }
 
 bool same_group(const Comparison& a, const Comparison& b) {

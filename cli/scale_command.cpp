@@ -36,7 +36,7 @@ void print_curve(const Terminal& terminal, const ScaleCurve& curve, const analys
   for (const std::string* part : {&curve.model, &curve.condition, &curve.metric.name}) {
     if (!part->empty()) title += (title.empty() ? "" : "  ") + *part;
   }
-  terminal.print(fmt::format("\n{}\n", terminal.toned(title, Tone::strong)));
+  terminal.print(fmt::format("\n{}\n", terminal.toned(printable(title), Tone::strong)));
   terminal.print(terminal.toned(
       fmt::format(" {:>6} {:>9} {:>14} {:>9} {:>11} {:>17}\n", options.by_nodes ? "nodes" : "ranks",
                   "launches", "per rank", "speed-up", "efficiency", "95 % interval"),

@@ -71,7 +71,12 @@ void write_observations(const analysis::Table& table, OutputFormat format, const
   {
     const std::unique_ptr<std::FILE, decltype(close)> file(std::fopen(partial.c_str(), "wb"), close);
     if (!file) throw Error(fmt::format("{}: cannot be written: {}", partial, std::strerror(errno)));
-    write(table, format, file.get());
+    try {
+      write(table, format, file.get());
+    } catch (...) {
+      std::filesystem::remove(partial);
+      throw;
+    }
   }
   std::filesystem::rename(partial, path);
 }

@@ -41,7 +41,9 @@ void Terminal::print(std::string_view text) const {
   fmt::print(out_, "{}", text);
 }
 
-void Terminal::print_wrapped(std::string_view text, std::string_view first, std::string_view indent) const {
+void Terminal::print_wrapped(std::string_view given, std::string_view first, std::string_view indent) const {
+  const std::string whole = printable(given);
+  std::string_view text = whole;
   std::string line(first);
   std::size_t words = 0;
   while (!text.empty()) {
@@ -72,13 +74,22 @@ std::size_t columns_of(std::string_view text) {
   return columns;
 }
 
-std::string fitted(std::string_view text, std::size_t width) {
+std::string printable(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return out;
+}
+
+std::string fitted(std::string_view given, std::size_t width) {
+  const std::string text = printable(given);
   std::string out;
   const bool cut = columns_of(text) > width;
   std::size_t columns = 0;
   for (const char c : text) {
     if (!continues(c) && columns++ == width - (cut ? 1 : 0)) break;
-    out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+    out += c;
   }
   if (cut) return out + "…";
   return out + std::string(width - columns, ' ');

@@ -27,7 +27,9 @@ class Terminal {
   bool colour_;
 };
 
-/// `text` in exactly `width` columns, cut with "…" where it is longer. Control characters become "?".
+/// Control characters as "?": names from files must not steer the reader's terminal.
+std::string printable(std::string_view text);
+/// `text` in exactly `width` columns, cut with "…" where it is longer.
 std::string fitted(std::string_view text, std::size_t width);
 /// The columns that UTF-8 text takes, one for each code point.
 std::size_t columns_of(std::string_view text);

@@ -39,7 +39,7 @@ double harmonic_mean(std::span<const double> values) {
   std::size_t count = 0;
   for (const double value : values) {
     if (std::isnan(value)) continue;
-    if (value <= 0) return kNaN;
+    if (value < 0) return kNaN;
     sum += 1 / value;
     ++count;
   }

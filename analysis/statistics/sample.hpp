@@ -12,7 +12,7 @@ namespace sparkmpi::analysis {
 std::vector<double> finite(std::span<const double> values);
 
 double mean(std::span<const double> values);
-/// n / Σ(1/x): the mean of rates over equal work. NaN when a value is not positive.
+/// n / Σ(1/x): the mean of rates over equal work. 0 with a value of 0, NaN with a negative one.
 double harmonic_mean(std::span<const double> values);
 double median(std::span<const double> values);
 /// With n − 1; NaN below two values.

@@ -87,7 +87,7 @@ TEST(Compare, SaysWhenNoDataFromSoFewLaunchesCouldDecide) {
   const Comparison& rate = of(result, "output_tokens_per_s", "Small-1B");
   EXPECT_EQ(rate.verdict, Verdict::undecided) << "2^4 arrangements, six tests";
   EXPECT_NEAR(rate.smallest_p, 6 * 2 / 16.0, 1e-12);
-  EXPECT_GT(rate.launches_to_decide, 4U);
+  EXPECT_EQ(rate.launches_to_decide, 8U) << "2 / 2^8 is the first below 0.05 / 6";
   EXPECT_THAT(rate.sentence, HasSubstr("could give p below"));
 }
 
