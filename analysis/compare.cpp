@@ -99,6 +99,7 @@ std::vector<Block> blocks_of(const Table& table, const Groups& groups) {
   for (const Unit* unit : groups.reference) add(unit, false);
   for (const Unit* unit : groups.other) add(unit, true);
   std::vector<Block> list;
+  list.reserve(blocks.size());
   for (auto& [name, block] : blocks) list.push_back(std::move(block));
   return list;
 }

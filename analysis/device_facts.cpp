@@ -49,6 +49,7 @@ std::optional<DeviceFacts> find_device(std::string_view name) {
 
 std::vector<std::string_view> device_names() {
   std::vector<std::string_view> names;
+  names.reserve(kEntries.size());
   for (const Entry& entry : kEntries) names.push_back(entry.name);
   return names;
 }

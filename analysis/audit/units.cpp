@@ -56,10 +56,10 @@ Output run(const Input& input) {
     if ((expected.empty() || expected == metric.unit) && guess.empty()) continue;
     Finding finding;
     finding.what = fmt::format("The unit of {} looks wrong.", metric.name);
-    finding.evidence =
-        guess.empty() ? fmt::format("The name says '{}', the unit '{}'.", expected, metric.unit)
-                      : fmt::format("Half of the launches have at most {:.4g} '{}', which looks like {}.",
-                                    typical, metric.unit, guess);
+    finding.evidence = guess.empty()
+                           ? fmt::format("The name says '{}', the unit '{}'.", expected, metric.unit)
+                           : fmt::format("The median of the launches is {:.4g} '{}', which looks like {}.",
+                                         typical, metric.unit, guess);
     finding.sure = guess.empty() ? "certain: name and unit contradict each other" : "suspect";
     finding.advice = "Look up the unit at the source and import the values again.";
     finding.numbers = {{"median", typical}};
