@@ -15,8 +15,14 @@ std::string general_help() {
       "  mpirun -np N sparkmpi [run] [KERNEL...] [options]   measure; without a kernel: the default suite\n"
       "  sparkmpi list kernels|models|metrics|ledgers|devices|environments\n"
       "  sparkmpi show FILE                                  summary of a result file\n"
-      "  sparkmpi rootfs create|extract|check|enter          root file systems for chroot\n"
+      "  sparkmpi compare FILES --by FACTOR                  different, equivalent or undecided, and by how "
+      "much\n"
+      "  sparkmpi scale FILES                                speed-up and efficiency over ranks and nodes\n"
+      "  sparkmpi audit FILES                                what in the numbers cannot be right\n"
+      "  sparkmpi export FILES, import FILES                 the raw samples as a table; other programs' "
+      "results\n"
       "  sparkmpi launch ENV -np N -- ARGS                   ranks in a chroot, cgroup or container\n"
+      "  sparkmpi rootfs create|extract|check|enter          root file systems for chroot\n"
       "  sparkmpi cgroup --memory SIZE -- COMMAND            a command in a memory cgroup of its own\n\n"
       "Kernels (sparkmpi KERNEL --help for its options):\n",
       version());
@@ -26,7 +32,8 @@ std::string general_help() {
       "\nExamples:\n"
       "  mpirun -np 2 sparkmpi\n"
       "  mpirun -np 2 sparkmpi inference -m ./SmolLM2-135M -p 512,2048 -n 128 -b 1,4 -o run.h5\n"
-      "  sparkmpi show run.h5\n";
+      "  sparkmpi show run.h5\n"
+      "  sparkmpi compare native.h5 docker.h5 --by environment\n";
   return text;
 }
 

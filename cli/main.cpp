@@ -10,16 +10,21 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "cli/audit_command.hpp"
 #include "cli/cgroup_command.hpp"
 #include "cli/charge_cell_command.hpp"
+#include "cli/compare_command.hpp"
 #include "cli/enclose_command.hpp"
+#include "cli/export_command.hpp"
 #include "cli/help.hpp"
+#include "cli/import_command.hpp"
 #include "cli/launch_command.hpp"
 #include "cli/launch_rank.hpp"
 #include "cli/list_command.hpp"
 #include "cli/pressure_child_command.hpp"
 #include "cli/rootfs_command.hpp"
 #include "cli/run_command.hpp"
+#include "cli/scale_command.hpp"
 #include "cli/show_command.hpp"
 #include "cli/version.hpp"
 #include "kernels/charge/cell.hpp"
@@ -45,6 +50,11 @@ int dispatch(int& argc, char**& argv) {
   constexpr std::array kCommands = {
       Entry{"list", cli::list_command},
       Entry{"show", cli::show_command},
+      Entry{"compare", cli::compare_command},
+      Entry{"scale", cli::scale_command},
+      Entry{"audit", cli::audit_command},
+      Entry{"export", cli::export_command},
+      Entry{"import", cli::import_command},
       Entry{"rootfs", cli::rootfs_command},
       Entry{"launch", cli::launch_command},
       Entry{"cgroup", cli::cgroup_command},

@@ -71,7 +71,7 @@ void print_rows(std::FILE* out, const Rows& rows, OutputFormat format) {
     for (std::size_t i = 0; i < row.size(); ++i) object[rows.header[i]] = json_value(row[i]);
     all.push_back(std::move(object));
   }
-  fmt::print(out, "{}\n", all.dump(2));
+  fmt::print(out, "{}\n", all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 }  // namespace sparkmpi::cli

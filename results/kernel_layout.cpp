@@ -143,14 +143,33 @@ void read_outcome(const Attributes& facts, KernelRecord& record) {
   record.end_s = std::get<double>(facts.at("end_s"));
 }
 
+/// How many samples each rank has, by axis: read once, used by every metric on it.
+using AxisCounts = std::map<std::string, std::vector<std::int64_t>>;
+
+const std::vector<std::int64_t>& counts_of(hid_t group, const std::string& axis, AxisCounts& known) {
+  const auto [entry, fresh] = known.try_emplace(axis);
+  if (fresh)
+    entry->second = h5::read_integers(h5::open_dataset(group, axis + std::string(kCountSuffix)).get());
+  return entry->second;
+}
+
 /// A metric or a label: whatever of the group has the dimensions (rank, axis).
-void read_series(hid_t group, const std::string& name, StoredKernel& kernel) {
+void read_series(hid_t group, const std::string& name, const ReadOptions& options, AxisCounts& known,
+                 StoredKernel& kernel) {
   const h5::Handle dataset = h5::open_dataset(group, name);
   const h5::Shape shape = h5::shape_of(dataset.get());
-  if (h5::is_scale(dataset.get()) || shape.size() != 2) return;
+  if (shape.size() != 2) return;  // scales and counts
   const std::string axis = h5::scale_name(dataset.get(), 1);
-  const std::vector<std::int64_t> counts =
-      h5::read_integers(h5::open_dataset(group, axis + std::string(kCountSuffix)).get());
+  const bool text = h5::holds_strings(dataset.get());
+  if (text && !options.labels) return;
+  StoredMetric metric;
+  if (!text) {
+    metric = {name, text_attribute(dataset.get(), "units"), text_attribute(dataset.get(), "long_name"),
+              enum_of(kBetter, text_attribute(dataset.get(), "better"), Better::neither),
+              enum_of(kOrigin, text_attribute(dataset.get(), "origin"), Origin::measured)};
+    if (options.metric && !options.metric(metric, axis)) return;
+  }
+  const std::vector<std::int64_t>& counts = counts_of(group, axis, known);
   if (shape[0] != kernel.ranks.size() || counts.size() != shape[0]) {
     throw h5::Hdf5Error(fmt::format("'{}' has not one row for each rank", name));
   }
@@ -161,16 +180,13 @@ void read_series(hid_t group, const std::string& name, StoredKernel& kernel) {
       if (count > 0) put(kernel.ranks[rank], begin, begin + count);
     }
   };
-  if (h5::holds_strings(dataset.get())) {
+  if (text) {
     rows(h5::read_strings(dataset.get()), [&](KernelRecord& record, auto begin, auto end) {
       record.labels.push_back({name, axis, {begin, end}});
     });
     return;
   }
-  kernel.metrics.push_back({name, text_attribute(dataset.get(), "units"),
-                            text_attribute(dataset.get(), "long_name"),
-                            enum_of(kBetter, text_attribute(dataset.get(), "better"), Better::neither),
-                            enum_of(kOrigin, text_attribute(dataset.get(), "origin"), Origin::measured)});
+  kernel.metrics.push_back(std::move(metric));
   rows(h5::read_doubles(dataset.get()), [&](KernelRecord& record, auto begin, auto end) {
     record.series.push_back({name, axis, {begin, end}});
   });
@@ -219,7 +235,7 @@ void write_kernel(hid_t kernels, const Point& point, std::span<const MetricInfo>
   write_timelines(group.get(), records);
 }
 
-StoredKernel read_kernel(hid_t group) {
+StoredKernel read_kernel(hid_t group, const ReadOptions& options) {
   StoredKernel kernel;
   for (const auto& [name, value] : h5::read_attributes(group)) {
     if (name == "kernel") kernel.point.kernel = to_string(value);
@@ -230,16 +246,18 @@ StoredKernel read_kernel(hid_t group) {
   kernel.ranks.resize(h5::shape_of(h5::open_dataset(group, "rank").get()).at(0));
   const std::vector<Attributes> outcomes =
       read_facts(h5::open_group(group, "outcome").get(), kernel.ranks.size());
-  std::vector<Attributes> facts = read_facts(h5::open_group(group, "facts").get(), kernel.ranks.size());
+  std::vector<Attributes> facts =
+      read_facts(h5::open_group(group, "facts").get(), kernel.ranks.size(), options.kernel_fact);
   for (std::size_t rank = 0; rank < kernel.ranks.size(); ++rank) {
     read_outcome(outcomes[rank], kernel.ranks[rank]);
     kernel.ranks[rank].facts = std::move(facts[rank]);
   }
+  AxisCounts counts;
   for (const std::string& name : h5::children(group)) {
-    if (!h5::is_group(group, name)) read_series(group, name, kernel);
+    if (!h5::is_group(group, name)) read_series(group, name, options, counts, kernel);
   }
-  read_snapshots(group, kernel.ranks);
-  read_timelines(group, kernel.ranks);
+  if (options.ledgers) read_snapshots(group, kernel.ranks);
+  if (options.timelines) read_timelines(group, kernel.ranks);
   return kernel;
 }
 

@@ -19,6 +19,6 @@ std::string kernel_group_name(const Point& point);
 void write_kernel(hid_t kernels, const Point& point, std::span<const MetricInfo> metrics,
                   std::span<const KernelRecord> records);
 
-StoredKernel read_kernel(hid_t group);
+StoredKernel read_kernel(hid_t group, const ReadOptions& options = {});
 
 }  // namespace sparkmpi::results

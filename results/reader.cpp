@@ -28,16 +28,17 @@ void require_our_format(hid_t file, const std::filesystem::path& path) {
   }
 }
 
-ResultFile read_all(hid_t file) {
+ResultFile read_all(hid_t file, const ReadOptions& options) {
   ResultFile result;
   result.run.facts = h5::read_attributes(h5::open_group(file, "provenance").get());
   const h5::Handle table = h5::open_group(file, "ranks");
   const auto ranks =
       static_cast<std::size_t>(h5::shape_of(h5::open_dataset(table.get(), "rank").get()).at(0));
-  for (Attributes& facts : read_facts(table.get(), ranks)) result.ranks.push_back({std::move(facts)});
+  for (Attributes& facts : read_facts(table.get(), ranks, options.rank_fact))
+    result.ranks.push_back({std::move(facts)});
   const h5::Handle kernels = h5::open_group(file, "kernels");
   for (const std::string& name : h5::children(kernels.get())) {
-    result.kernels.push_back(read_kernel(h5::open_group(kernels.get(), name).get()));
+    result.kernels.push_back(read_kernel(h5::open_group(kernels.get(), name).get(), options));
   }
   std::ranges::stable_sort(result.kernels, {}, [](const StoredKernel& kernel) { return kernel.point.index; });
   return result;
@@ -45,14 +46,14 @@ ResultFile read_all(hid_t file) {
 
 }  // namespace
 
-ResultFile read_result(const std::filesystem::path& path) {
+ResultFile read_result(const std::filesystem::path& path, const ReadOptions& options) {
   const FileImage image = read_file(path);
   if (image.empty()) throw UsageError(fmt::format("{}: is empty, no sparkmpi result file", path.string()));
   ResultFile result;
   try {
     open_read_only(image, [&](hid_t file) {
       require_our_format(file, path);
-      result = read_all(file);
+      result = read_all(file, options);
     });
   } catch (const h5::Hdf5Error& error) {
     throw UsageError(

@@ -2,7 +2,9 @@
 // A result file back as plain structs, whoever wrote it.
 
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "results/metric.hpp"
@@ -29,8 +31,18 @@ struct ResultFile {
   std::vector<StoredKernel> kernels;  ///< in point order
 };
 
+/// What to load; the rest of the file is not touched. An empty function means everything.
+struct ReadOptions {
+  bool ledgers = true;
+  bool timelines = true;
+  bool labels = true;
+  std::function<bool(const StoredMetric& metric, std::string_view axis)> metric;
+  std::function<bool(std::string_view name)> rank_fact;    ///< of the table of ranks
+  std::function<bool(std::string_view name)> kernel_fact;  ///< of a kernel's ranks
+};
+
 /// Throws UsageError when `path` is no sparkmpi result file or of a newer format, Error when it can't be
 /// read.
-ResultFile read_result(const std::filesystem::path& path);
+ResultFile read_result(const std::filesystem::path& path, const ReadOptions& options = {});
 
 }  // namespace sparkmpi::results

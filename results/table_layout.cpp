@@ -85,9 +85,11 @@ void write_facts(hid_t group, const h5::Handle& rank_scale, std::span<const Attr
   }
 }
 
-std::vector<Attributes> read_facts(hid_t group, std::size_t ranks) {
+std::vector<Attributes> read_facts(hid_t group, std::size_t ranks,
+                                   const std::function<bool(std::string_view name)>& wanted) {
   std::vector<Attributes> facts(ranks);
   for (const std::string& name : h5::children(group)) {
+    if (wanted && !wanted(name)) continue;
     const h5::Handle dataset = h5::open_dataset(group, name);
     if (h5::is_scale(dataset.get())) continue;
     std::vector<std::int64_t> missing;

@@ -1,8 +1,10 @@
 #pragma once
 // Facts that each rank has, as one data set a fact with the dimension `rank`.
 
+#include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/attributes.hpp"
@@ -18,7 +20,8 @@ h5::Handle write_rank_scale(hid_t group, std::size_t ranks);
 /// them.
 void write_facts(hid_t group, const h5::Handle& rank_scale, std::span<const Attributes* const> ranks);
 
-/// The inverse. @param ranks how many there are.
-std::vector<Attributes> read_facts(hid_t group, std::size_t ranks);
+/// The inverse. @param ranks how many there are. @param wanted which facts; empty: all.
+std::vector<Attributes> read_facts(hid_t group, std::size_t ranks,
+                                   const std::function<bool(std::string_view name)>& wanted = {});
 
 }  // namespace sparkmpi::results

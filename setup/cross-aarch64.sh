@@ -23,7 +23,7 @@ if [ ! -e "$sysroot/.complete" ]; then
     -o DPkg::Post-Invoke= -o APT::Keep-Downloaded-Packages=true -o APT::Update::Post-Invoke= )
   "${apt_arm64[@]}" update >/dev/null
   "${apt_arm64[@]}" install -y --no-install-recommends --download-only \
-    libopenmpi-dev libhdf5-dev libhwloc-dev libopenblas-dev libxxhash-dev libboost-program-options-dev nlohmann-json3-dev libfmt-dev \
+    libopenmpi-dev libhdf5-dev libhwloc-dev libopenblas-dev libxxhash-dev libboost-dev libboost-program-options-dev nlohmann-json3-dev libfmt-dev libyaml-cpp-dev \
     libgtest-dev libgmock-dev >/dev/null
   for package in "$sysroot.apt"/archives/*.deb; do dpkg-deb -x "$package" "$sysroot"; done
   # BLAS and MPI are chosen by Debian's alternatives, which only a real installation sets up; the build needs four of them.

@@ -31,5 +31,5 @@ tidy=$(command -v clang-tidy-14 || true)
 [ -n "$tidy" ] || { echo "lint.sh: clang-tidy-14 is missing (apt-get install clang-tidy-14)" >&2; exit 77; }
 database=build/default/compile_commands.json
 [ -e "$database" ] || { echo "lint.sh: $database is missing; configure first: cmake --preset default" >&2; exit 2; }
-mapfile -t units < <(git ls-files 'base/*.cpp' 'ledger/*.cpp' 'results/*.cpp' 'kernels/**/*.cpp' 'mpi/*.cpp' 'cli/*.cpp')
+mapfile -t units < <(git ls-files 'base/*.cpp' 'ledger/*.cpp' 'results/*.cpp' 'kernels/**/*.cpp' 'mpi/*.cpp' 'analysis/**.cpp' 'cli/*.cpp')
 printf '%s\n' "${units[@]}" | xargs -P "$(nproc)" -n 4 "$tidy" -p build/default --quiet

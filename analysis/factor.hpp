@@ -1,0 +1,32 @@
+#pragma once
+// What a comparison may be by: the value of a factor for each observation.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "analysis/table.hpp"
+
+namespace sparkmpi::analysis {
+
+/// A factor with one level for everything.
+inline constexpr std::string_view kEveryLaunch = "all launches";
+
+class FactorColumn {
+ public:
+  /// Throws UsageError when no observation has the factor, with near names.
+  FactorColumn(const Table& table, std::string_view factor);
+  /// Empty where an observation lacks it.
+  const std::string& of(const Series& series) const;
+
+ private:
+  enum class Kind : std::uint8_t { launch, point, rank };
+  Kind kind_ = Kind::launch;
+  std::vector<std::string> values_;  ///< by launch, point or rank
+  const Table& table_;
+};
+
+/// The factors that the table has, for messages and for choosing.
+std::vector<std::string> factors_of(const Table& table);
+
+}  // namespace sparkmpi::analysis

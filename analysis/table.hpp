@@ -1,0 +1,118 @@
+#pragma once
+// The table of observations: everything that any number of launches measured, whoever wrote the files.
+// Columns that repeat (launch, rank, metric) are kept once; each series of samples is a row that refers to
+// them, with its location computed when it comes in, so that ten thousand launches fit without their raw
+// samples.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "results/metric.hpp"
+
+namespace sparkmpi::analysis {
+
+using Factors = std::map<std::string, std::string, std::less<>>;
+
+struct Metric {
+  std::string name, unit, meaning;
+  results::Better better = results::Better::neither;
+  results::Origin origin = results::Origin::measured;
+
+  /// Work over time: averaged harmonically over samples.
+  bool is_rate() const { return unit.ends_with("/s"); }
+};
+
+/// One start of the program: the unit of every comparison.
+struct Launch {
+  std::string file, study, trial, environment, memory_model, block;
+  std::string start_time;       ///< ISO 8601 in UTC; sorts as text. Empty: not known
+  std::optional<double> order;  ///< the study's own numbering of its trials
+  std::size_t position = 0;     ///< in time among all launches, from 0 (Table::finish)
+  bool position_known = false;  ///< from order or start_time, not only from the order of the files
+  int ranks = 1, nodes = 1;
+  std::int64_t points_planned = 0;  ///< 0: not known
+  Factors facts;                    ///< everything else that may serve as a factor
+};
+
+/// One kernel with one value of each parameter in one launch.
+struct Point {
+  std::uint32_t launch = 0;
+  std::string kernel, model;
+  Factors parameters;  ///< without the model
+  Factors facts;       ///< of rank 0: weights_hash, weights_source, …
+  bool complete = true;
+  std::string error;
+};
+
+struct Rank {
+  std::uint32_t launch = 0;
+  std::int32_t rank = 0, node = 0;
+  std::string host, device, device_name;
+  double device_memory_bytes = 0;  ///< 0: not known
+};
+
+/// The location of one series' values that are not NaN.
+struct Location {
+  std::uint32_t count = 0;
+  double mean = 0, median = 0, harmonic = 0;
+};
+
+/// All samples of one metric at one point on one rank.
+struct Series {
+  std::uint32_t point, rank, metric;  ///< indices
+  std::uint64_t first = 0;            ///< raw samples: into Table::samples(), when they were kept
+  std::uint32_t length = 0;
+  Location location;
+
+  /// Over the samples of equal work: harmonic for rates, arithmetic otherwise.
+  double mean(const Metric& of) const { return of.is_rate() ? location.harmonic : location.mean; }
+};
+
+class Table {
+ public:
+  explicit Table(bool keep_samples = false) : keep_samples_(keep_samples) {}
+
+  std::uint32_t add(Launch launch);
+  std::uint32_t add(Point point);
+  std::uint32_t add(Rank rank);
+  /// The metric's index; the first declaration of a name and unit counts.
+  std::uint32_t add(const Metric& metric);
+  /// A series whose values are all NaN is left out and counted in empty_metrics().
+  void add(std::uint32_t point, std::uint32_t rank, std::uint32_t metric, std::span<const double> values);
+  /// Gives every launch these facts; environment, study, block and memory_model go into their columns, model
+  /// into every point.
+  void set_facts(const Factors& facts);
+  /// Puts launches into their order in time; call it once everything is in.
+  void finish();
+
+  const std::vector<Launch>& launches() const { return launches_; }
+  const std::vector<Point>& points() const { return points_; }
+  const std::vector<Rank>& ranks() const { return ranks_; }
+  const std::vector<Metric>& metrics() const { return metrics_; }
+  const std::vector<Series>& series() const { return series_; }
+  /// Empty unless samples were kept.
+  std::span<const double> samples(const Series& series) const;
+  /// Metrics with series that held nothing but NaN, and in how many series.
+  const std::map<std::string, std::size_t, std::less<>>& empty_metrics() const { return empty_; }
+
+  const Launch& launch_of(const Series& series) const { return launches_[points_[series.point].launch]; }
+
+ private:
+  bool keep_samples_;
+  std::vector<Launch> launches_;
+  std::vector<Point> points_;
+  std::vector<Rank> ranks_;
+  std::vector<Metric> metrics_;
+  std::map<std::pair<std::string, std::string>, std::uint32_t> metric_index_;
+  std::vector<Series> series_;
+  std::vector<double> samples_;
+  std::map<std::string, std::size_t, std::less<>> empty_;
+};
+
+}  // namespace sparkmpi::analysis

@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""import, export, compare, scale and audit as a person starts them: on the published study and on runs made here.
+
+    analysis.py --sparkmpi PATH --fixtures DIR
+"""
+
+import argparse
+import csv
+import io
+import json
+import tempfile
+from pathlib import Path
+
+from launch import Checks, run, run_alone
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sparkmpi", type=Path, required=True)
+    parser.add_argument("--fixtures", type=Path, required=True)
+    arguments = parser.parse_args()
+    checks = Checks()
+    study = arguments.fixtures.resolve() / "analysis" / "phase1_runs.json"
+    with tempfile.TemporaryDirectory() as scratch:
+
+        def start(*words):
+            return run_alone(arguments.sparkmpi, words, scratch)
+
+        audit = start("audit", study, "--device", "gb10", "--format", "json")
+        checks.expect(audit.returncode == 1, f"the audit has findings, so its exit status is 1, not {audit.returncode}")
+        found = {finding["check"] for finding in json.loads(audit.stdout)["findings"]}
+        checks.expect({"capacity", "identical", "affine", "order", "drift"} <= found, f"the audit found only {found}")
+        table = start("audit", study, "--device", "gb10", "--concurrency", "8")
+        checks.expect("15.3 tokens/s" in " ".join(table.stdout.split()), "the 72B's bound at eight sequences is missing")
+        compare = start("compare", study, "--by", "environment")
+        for result in (table, compare):
+            checks.expect(max(map(len, result.stdout.splitlines())) <= 80, "the table is wider than 80 columns")
+            checks.expect("\x1b" not in result.stdout, "colour where there is no terminal")
+        checks.expect(compare.returncode == 0 and "different" in compare.stdout and "equivalent" in compare.stdout, compare.stderr)
+        as_json = json.loads(start("compare", study, "--format", "json").stdout)
+        as_csv = list(csv.DictReader(io.StringIO(start("compare", study, "--format", "csv").stdout)))
+        checks.expect(len(as_json) == len(as_csv) == 18, f"{len(as_json)} and {len(as_csv)} comparisons instead of 18")
+        memory = [row for row in as_json if row["metric"] == "peak_memory_bytes"]
+        checks.expect(all(row["verdict"] == "different" and row["launches"] == 10 for row in memory), f"memory: {memory}")
+
+        imported = start("import", study, "-o", "study.csv")
+        checks.expect(imported.returncode == 0 and "63 launches" in imported.stderr, imported.stderr)
+        checks.expect(start("import", study, "-o", "study.csv").returncode == 2, "a file was overwritten without --force")
+        again = json.loads(start("compare", "study.csv", "--format", "json").stdout)
+        checks.expect([row["sentence"] for row in again] == [row["sentence"] for row in as_json], "the imported study compares differently")
+
+        for ranks in (1, 2):
+            result = run(arguments.sparkmpi, ranks, ["stream", "--footprint", "64K", "--operation", "read", "-r", "5", "-o", f"np{ranks}.h5"],
+                         scratch)
+            checks.expect(result.returncode == 0, f"the run failed: {result.stderr}")
+        rows = list(csv.DictReader(io.StringIO(start("export", "np1.h5", "np2.h5").stdout)))
+        reads = [row for row in rows if row["metric"] == "read_bytes_per_s"]
+        checks.expect(len(reads) == 15 and all(float(row["value"]) > 0 for row in reads), f"{len(reads)} samples exported instead of 15")
+        objects = json.loads(start("export", "np2.h5", "--format", "json").stdout)
+        checks.expect(objects[0]["iteration"] == 0 and objects[0]["study"] is None, f"export --format json: {objects[:1]}")
+        scale = start("scale", ".")
+        checks.expect(scale.returncode == 0 and "efficiency" in scale.stdout, f"scale: {scale.stderr}")
+        checks.expect("no complete JSON" not in scale.stderr, scale.stderr)
+        few = json.loads(start("audit", "np1.h5", "np2.h5", "--format", "json").stdout)
+        checks.expect([finding["check"] for finding in few["findings"]] == ["launches"], f"two launches: {few['findings']}")
+
+        Path(scratch, "cut.h5").write_bytes(Path(scratch, "np1.h5").read_bytes()[:2000])
+        damaged = start("export", "cut.h5", "np2.h5")
+        checks.expect(damaged.returncode == 0 and "cut.h5" in damaged.stderr and damaged.stdout.count("\n") > 1, f"a damaged file: {damaged.stderr}")
+        for words in (["compare", "absent.h5"], ["compare", "np1.h5"], ["audit", study, "--device", "gb11"], ["compare", study, "--by", "enviroment"],
+                      ["export", "np1.h5", "--format", "table"], ["scale", "np1.h5", "--over", "cores"], ["import"]):
+            result = start(*words)
+            checks.expect(result.returncode == 2 and result.stderr.count("\n") == 1, f"{words}: {result.returncode} {result.stderr!r}")
+        for command in ("import", "export", "compare", "scale", "audit"):
+            text = start(command, "--help")
+            checks.expect(text.returncode == 0 and "Example: sparkmpi " + command in text.stdout, f"{command} --help has no example")
+    checks.finish()
+
+
+if __name__ == "__main__":
+    main()
