@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/attributes.hpp"
 #include "kernels/plan.hpp"
 #include "mpi/runner.hpp"
 
@@ -13,6 +14,7 @@ namespace sparkmpi::cli {
 struct RunRequest {
   kernels::Plan plan;
   mpi::RunOptions options;
+  Attributes labels;  ///< facts that the caller adds to the result's
   bool dry_run = false;
   std::string help;  ///< not empty: print this and do nothing else
 };
