@@ -17,6 +17,8 @@ std::string general_help() {
       "  sparkmpi show FILE                                  summary of a result file\n"
       "  sparkmpi rootfs create|extract|check|enter          root file systems for chroot\n"
       "  sparkmpi launch ENV -np N -- ARGS                   ranks in a chroot, cgroup or container\n"
+      "  sparkmpi doctor                                     would a run work here, and what to do if not\n"
+      "  sparkmpi study PLAN                                 a randomised, resumable set of launches\n"
       "  sparkmpi cgroup --memory SIZE -- COMMAND            a command in a memory cgroup of its own\n\n"
       "Kernels (sparkmpi KERNEL --help for its options):\n",
       version());

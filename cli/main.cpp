@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "cli/cgroup_command.hpp"
+#include "cli/doctor_command.hpp"
 #include "cli/enclose_command.hpp"
 #include "cli/help.hpp"
 #include "cli/launch_command.hpp"
@@ -19,6 +20,7 @@
 #include "cli/rootfs_command.hpp"
 #include "cli/run_command.hpp"
 #include "cli/show_command.hpp"
+#include "cli/study_command.hpp"
 #include "cli/version.hpp"
 
 namespace {
@@ -37,7 +39,9 @@ int dispatch(int& argc, char**& argv) {
     return 0;
   }
   using Command = int (*)(const std::vector<std::string>&);
-  constexpr std::array<std::pair<std::string_view, Command>, 6> kCommands = {{
+  constexpr std::array<std::pair<std::string_view, Command>, 8> kCommands = {{
+      {"doctor", cli::doctor_command},
+      {"study", cli::study_command},
       {"list", cli::list_command},
       {"show", cli::show_command},
       {"rootfs", cli::rootfs_command},

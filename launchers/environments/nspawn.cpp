@@ -51,7 +51,7 @@ Argv enclose(const Enclosure& enclosure, const Argv& inner) {
 }  // namespace
 
 EnvironmentInfo nspawn() {
-  return {"nspawn", "systemd-nspawn in a root directory", "systemd-nspawn", kOptions, enclose};
+  return {"nspawn", "systemd-nspawn in a root directory", "systemd-nspawn", kOptions, enclose, true};
 }
 
 }  // namespace sparkmpi::launchers
