@@ -14,12 +14,14 @@
 #include "cli/doctor_command.hpp"
 #include "cli/enclose_command.hpp"
 #include "cli/help.hpp"
+#include "cli/hostfile_command.hpp"
 #include "cli/launch_command.hpp"
 #include "cli/launch_rank.hpp"
 #include "cli/list_command.hpp"
 #include "cli/rootfs_command.hpp"
 #include "cli/run_command.hpp"
 #include "cli/show_command.hpp"
+#include "cli/slurm_command.hpp"
 #include "cli/study_command.hpp"
 #include "cli/version.hpp"
 
@@ -39,7 +41,9 @@ int dispatch(int& argc, char**& argv) {
     return 0;
   }
   using Command = int (*)(const std::vector<std::string>&);
-  constexpr std::array<std::pair<std::string_view, Command>, 8> kCommands = {{
+  constexpr std::array<std::pair<std::string_view, Command>, 10> kCommands = {{
+      {"hostfile", cli::hostfile_command},
+      {"slurm", cli::slurm_command},
       {"doctor", cli::doctor_command},
       {"study", cli::study_command},
       {"list", cli::list_command},
