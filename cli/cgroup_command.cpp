@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
 #include "base/bytes.hpp"
 #include "base/error.hpp"
 #include "cli/become.hpp"
@@ -40,6 +44,8 @@ int cgroup_command(const std::vector<std::string>& arguments) {
     wanted.limit_bytes = parse_bytes(parsed.values["memory"].as<std::string>(), "--memory");
   if (parsed.values.count("parent") != 0) wanted.parent = parsed.values["parent"].as<std::string>();
   launchers::enter_memory_group(wanted);
+  if (setenv("SPARKMPI_CGROUP", wanted.name.c_str(), 1) != 0)
+    throw Error(fmt::format("the variable SPARKMPI_CGROUP can't be set: {}", std::strerror(errno)));
   become({dashes + 1, arguments.end()});
 }
 

@@ -23,6 +23,10 @@ std::string general_help() {
       "results\n"
       "  sparkmpi launch ENV -np N -- ARGS                   ranks in a chroot, cgroup or container\n"
       "  sparkmpi rootfs create|extract|check|enter          root file systems for chroot\n"
+      "  sparkmpi doctor                                     would a run work here, and what to do if not\n"
+      "  sparkmpi hostfile [FILE]                            hosts asked, compared, and as a host file\n"
+      "  sparkmpi slurm [PLAN] -- ARGS                       a batch script, or a Kubernetes MPIJob\n"
+      "  sparkmpi study PLAN                                 a randomised, resumable set of launches\n"
       "  sparkmpi cgroup --memory SIZE -- COMMAND            a command in a memory cgroup of its own\n\n"
       "Kernels (sparkmpi KERNEL --help for its options):\n",
       version());

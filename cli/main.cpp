@@ -14,9 +14,11 @@
 #include "cli/cgroup_command.hpp"
 #include "cli/charge_cell_command.hpp"
 #include "cli/compare_command.hpp"
+#include "cli/doctor_command.hpp"
 #include "cli/enclose_command.hpp"
 #include "cli/export_command.hpp"
 #include "cli/help.hpp"
+#include "cli/hostfile_command.hpp"
 #include "cli/import_command.hpp"
 #include "cli/launch_command.hpp"
 #include "cli/launch_rank.hpp"
@@ -26,6 +28,8 @@
 #include "cli/run_command.hpp"
 #include "cli/scale_command.hpp"
 #include "cli/show_command.hpp"
+#include "cli/slurm_command.hpp"
+#include "cli/study_command.hpp"
 #include "cli/version.hpp"
 #include "kernels/charge/cell.hpp"
 #include "kernels/pressure/protocol.hpp"
@@ -58,6 +62,10 @@ int dispatch(int& argc, char**& argv) {
       Entry{"rootfs", cli::rootfs_command},
       Entry{"launch", cli::launch_command},
       Entry{"cgroup", cli::cgroup_command},
+      Entry{"study", cli::study_command},
+      Entry{"slurm", cli::slurm_command},
+      Entry{"hostfile", cli::hostfile_command},
+      Entry{"doctor", cli::doctor_command},
       // Started by this program itself:
       Entry{"enclose", cli::enclose_command},
       Entry{kernels::charge::kSubCommand, cli::charge_cell_command},

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <ctime>
 
 #include "base/error.hpp"
@@ -41,6 +43,8 @@ po::options_description run_options() {
   add("help,h", "this text");
   add("output,o", po::value<std::string>()->value_name("FILE"), "result file (default: sparkmpi-TIME.h5)");
   add("force", "overwrite the result file");
+  add("label", po::value<std::vector<std::string>>()->value_name("NAME=VALUE"),
+      "fact to keep with the result (study=…, block=3); may be repeated");
   add("device", po::value<std::string>()->default_value("auto")->value_name("D"),
       "auto, host, cuda or cuda:K");
   add("allow-sharing", "let two ranks drive one GPU");
@@ -185,18 +189,48 @@ void print_plan(const kernels::Plan& plan) {
   }
 }
 
-results::RunInfo run_info(int argc, char** argv) {
+/// "block=3": whole numbers are kept as numbers.
+Attributes labels_of(const std::vector<std::string>& texts) {
+  Attributes labels;
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    const std::string name = text.substr(0, equals);
+    // What the runner writes later.
+    constexpr std::array<std::string_view, 5> kTaken = {"mpi_library", "ranks", "nodes", "points_planned",
+                                                        "sample_rate_hz"};
+    if (std::ranges::find(kTaken, name) != kTaken.end())
+      throw UsageError(fmt::format("--label {}: every result has a fact of this name already", name));
+    constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz_0123456789";
+    if (equals == std::string::npos || name.empty() || name.find_first_not_of(kLetters) != std::string::npos)
+      throw UsageError(
+          fmt::format("--label '{}': give NAME=VALUE with a name of small letters, digits and '_'", text));
+    const std::string value = text.substr(equals + 1);
+    std::int64_t number = 0;
+    const auto [end, status] = std::from_chars(value.data(), value.data() + value.size(), number);
+    const bool whole = status == std::errc{} && end == value.data() + value.size();
+    if (!labels.emplace(name, whole ? Attribute(number) : Attribute(value)).second)
+      throw UsageError(fmt::format("--label {}: is given twice", name));
+  }
+  return labels;
+}
+
+results::RunInfo run_info(int argc, char** argv, const Attributes& labels) {
   results::RunInfo info;
   info.facts = build_facts();
   std::string command;
   for (int i = 0; i < argc; ++i) command += fmt::format("{}{}", i == 0 ? "" : " ", argv[i]);
   info.facts["command_line"] = command;
   info.facts["start_time"] = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", utc_now());
+  for (const auto& [name, value] : labels) {
+    if (!info.facts.emplace(name, value).second)
+      throw UsageError(fmt::format("--label {}: every result has a fact of this name already", name));
+  }
   return info;
 }
 
 int measure(mpi::World& world, const RunRequest& request, int argc, char** argv) {
-  const mpi::RunOutcome outcome = mpi::run_plan(world, request.plan, request.options, run_info(argc, argv));
+  const mpi::RunOutcome outcome =
+      mpi::run_plan(world, request.plan, request.options, run_info(argc, argv, request.labels));
   if (world.rank() == 0 && request.options.verbosity != mpi::Verbosity::quiet) {
     print_summary(stdout, results::read_result(request.options.output), {});
     std::fflush(stdout);
@@ -231,6 +265,8 @@ RunRequest parse_run(const std::vector<std::string>& arguments, std::uint64_t gp
     throw UsageError(
         fmt::format("'{}' stands behind options; name kernels first", parsed.words[named.size()]));
   request.options = run_options_of(parsed.values);
+  if (parsed.values.count("label") != 0)
+    request.labels = labels_of(parsed.values["label"].as<std::vector<std::string>>());
   request.dry_run = parsed.values.count("dry-run") != 0;
   const TypedOptions typed = typed_of(parsed.values, of_kernels);
   for (const KernelInfo* kernel : named) add_points(*kernel, typed, request.plan);

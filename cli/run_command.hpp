@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/attributes.hpp"
 #include "kernels/plan.hpp"
 #include "mpi/runner.hpp"
 
@@ -14,6 +15,7 @@ namespace sparkmpi::cli {
 struct RunRequest {
   kernels::Plan plan;
   mpi::RunOptions options;
+  Attributes labels;  ///< facts that the caller adds to the result's
   bool dry_run = false;
   std::string help;  ///< not empty: print this and do nothing else
 };

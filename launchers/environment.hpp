@@ -44,6 +44,7 @@ struct EnvironmentInfo {
   std::span<const EnvironmentOption> options;
   /// The command that runs `inner` there. Throws UsageError for options that contradict each other.
   Argv (*enclose)(const Enclosure& enclosure, const Argv& inner);
+  bool root_inside = false;  ///< commands run as root there, whoever starts them
 };
 
 /// All of them, in the order of the documentation.

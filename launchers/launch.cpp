@@ -17,6 +17,8 @@ Argv launcher_part(const LaunchPlan& plan) {
   }
   Argv argv = {"mpirun", "-np", std::to_string(plan.ranks)};
   if (plan.oversubscribe) argv.emplace_back("--oversubscribe");
+  if (plan.model == LaunchModel::inside && plan.environment->root_inside)
+    argv.emplace_back("--allow-run-as-root");
   if (!plan.hostfile.empty()) argv.insert(argv.end(), {"--hostfile", plan.hostfile.string()});
   argv.insert(argv.end(), plan.launcher_options.begin(), plan.launcher_options.end());
   return argv;

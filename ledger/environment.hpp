@@ -16,7 +16,8 @@ using Getenv = std::function<std::optional<std::string>(std::string_view)>;
 std::optional<std::string> process_environment(std::string_view name);
 
 /// What detection found. `name` is "native", "chroot", "docker", "podman", "apptainer", "nspawn", "lxc",
-/// "enroot", "bwrap" or "container" (a container of unknown make).
+/// "enroot", "bwrap", "cgroup" (a memory cgroup of this program and nothing else) or "container" (a container
+/// of unknown make).
 struct Environment {
   std::string name;
   std::string evidence;  ///< what decided, e.g. "/.dockerenv exists"

@@ -10,6 +10,8 @@ build_packages=(
 test_packages=(
   libgtest-dev libgmock-dev hdf5-tools python3 python3-venv python3-pip openssh-client iproute2 procps
 )
+# What ./run-tests.sh --full needs besides.
+full_packages=(podman runc systemd-container bubblewrap slurmctld slurmd slurm-client munge)
 
 say() { printf '%s\n' "$*"; }
 fail() {

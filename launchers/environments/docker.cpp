@@ -5,8 +5,12 @@ namespace sparkmpi::launchers {
 
 EnvironmentInfo docker() {
   return {
-      "docker", "a Docker container for each rank, or one around mpirun", "docker", oci::kOptions,
-      [](const Enclosure& enclosure, const Argv& inner) { return oci::enclose("docker", enclosure, inner); }};
+      "docker",
+      "a Docker container for each rank, or one around mpirun",
+      "docker",
+      oci::kOptions,
+      [](const Enclosure& enclosure, const Argv& inner) { return oci::enclose("docker", enclosure, inner); },
+      true};
 }
 
 }  // namespace sparkmpi::launchers

@@ -15,11 +15,17 @@ constexpr std::array<EnvironmentOption, 2> kOptions = {{
 }};
 
 Argv enclose(const Enclosure& enclosure, const Argv& inner) {
-  Argv argv = {"systemd-nspawn",
+  // Ranks tell one another by their process numbers and share memory in /dev/shm: namespaces of their own
+  // for either make Open MPI's shared memory transport crash. Without the lock several ranks may use one
+  // root.
+  Argv argv = {"env",
+               "SYSTEMD_NSPAWN_LOCK=0",
+               "SYSTEMD_NSPAWN_SHARE_NS_PID=1",
+               "SYSTEMD_NSPAWN_SHARE_NS_IPC=1",
+               "systemd-nspawn",
                "--quiet",
                "--register=no",
                "--keep-unit",
-               "--as-pid2",
                fmt::format("--machine={}", enclosure.name),
                fmt::format("--directory={}", enclosure.value("rootfs", "nspawn"))};
   if (enclosure.has("private-network")) argv.emplace_back("--private-network");
@@ -29,7 +35,7 @@ Argv enclose(const Enclosure& enclosure, const Argv& inner) {
     for (const char c : path) text += c == ':' || c == '\\' ? std::string{'\\', c} : std::string(1, c);
     return text;
   };
-  argv.emplace_back("--bind=/tmp");
+  argv.insert(argv.end(), {"--bind=/tmp", "--bind=/dev/shm"});
   argv.push_back(fmt::format("--bind={}", escaped(enclosure.directory.string())));
   for (const std::filesystem::path& path : enclosure.visible)
     argv.push_back(fmt::format("--bind={}", escaped(path.string())));
@@ -45,7 +51,7 @@ Argv enclose(const Enclosure& enclosure, const Argv& inner) {
 }  // namespace
 
 EnvironmentInfo nspawn() {
-  return {"nspawn", "systemd-nspawn in a root directory", "systemd-nspawn", kOptions, enclose};
+  return {"nspawn", "systemd-nspawn in a root directory", "systemd-nspawn", kOptions, enclose, true};
 }
 
 }  // namespace sparkmpi::launchers

@@ -54,6 +54,15 @@ TEST(ParseRun, LlamaBenchsShortForms) {
   EXPECT_EQ(std::get<std::int64_t>(request.plan[0].point.parameters.at("save-tokens")), 1);
 }
 
+TEST(ParseRun, LabelsAreFactsOfTheirOwn) {
+  const RunRequest request = parse_run({"stream", "--label", "study=a=b; c", "--label", "block=3"});
+  EXPECT_EQ(std::get<std::string>(request.labels.at("study")), "a=b; c");
+  EXPECT_EQ(std::get<std::int64_t>(request.labels.at("block")), 3);
+  for (const char* const bad : {"study", "=x", "Study=x", "a b=x", "ranks=9"})
+    EXPECT_THROW(parse_run({"stream", "--label", bad}), UsageError) << bad;
+  EXPECT_THROW(parse_run({"stream", "--label", "a=1", "--label", "a=2"}), UsageError);
+}
+
 TEST(ParseRun, Mistakes) {
   const std::vector<std::vector<std::string>> mistakes = {
       {"infrence"},           {"stream", "--footprnt", "1M"}, {"stream", "-p", "1"}, {"stream", "-o"},

@@ -92,10 +92,11 @@ TEST(Environments, Chroot) {
 
 TEST(Environments, Nspawn) {
   EXPECT_THAT(enclose("nspawn", enclosure("nspawn", {"rootfs=/r"})),
-              ElementsAre("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--as-pid2",
-                          "--machine=sparkmpi-7", "--directory=/r", "--bind=/tmp", "--bind=/data/run 1",
-                          "--bind=/models", "--chdir=/data/run 1", "--", "/opt/sparkmpi", "charge", "-o",
-                          "a b;c.h5"));
+              ElementsAre("env", "SYSTEMD_NSPAWN_LOCK=0", "SYSTEMD_NSPAWN_SHARE_NS_PID=1",
+                          "SYSTEMD_NSPAWN_SHARE_NS_IPC=1", "systemd-nspawn", "--quiet", "--register=no",
+                          "--keep-unit", "--machine=sparkmpi-7", "--directory=/r", "--bind=/tmp",
+                          "--bind=/dev/shm", "--bind=/data/run 1", "--bind=/models", "--chdir=/data/run 1",
+                          "--", "/opt/sparkmpi", "charge", "-o", "a b;c.h5"));
 }
 
 TEST(Environments, ApptainerAndEnroot) {

@@ -47,6 +47,14 @@ TEST(Launch, InsideIsOneEnclosureAroundMpirun) {
   EXPECT_THROW(launch_command(made), UsageError);
 }
 
+TEST(Launch, MpirunInsideAContainerRunsAsRootThere) {
+  LaunchPlan made = plan("docker", {"image=i"});
+  made.model = LaunchModel::inside;
+  EXPECT_THAT(launch_command(made), testing::Contains("--allow-run-as-root"));
+  made.model = LaunchModel::hybrid;
+  EXPECT_THAT(launch_command(made), testing::Not(testing::Contains("--allow-run-as-root")));
+}
+
 TEST(Launch, SrunTakesItsOwnOptions) {
   LaunchPlan made = plan("native", {});
   made.launcher = Launcher::srun;

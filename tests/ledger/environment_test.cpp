@@ -27,6 +27,24 @@ TEST(Environment, TellsContainersApart) {
   EXPECT_EQ(detect_container(tree("gb10"), variables({})).name, "native");
 }
 
+TEST(Environment, MarksThatLieInAnImageProveNothing) {
+  // A virtual machine and a chroot, both unpacked from a docker image: the mark and no container.
+  EXPECT_EQ(detect_container(tree("vm_from_image"), variables({})).name, "native");
+  EXPECT_EQ(detect_container(tree("chroot_from_image"), variables({})).name, "chroot");
+  // A container whose root is a plain directory (podman --rootfs, docker's vfs driver) has its own files.
+  const ContainerVerdict verdict = detect_container(tree("docker_vfs"), variables({}));
+  EXPECT_EQ(verdict.name, "docker");
+  EXPECT_NE(verdict.evidence.find("/etc/hostname"), std::string::npos) << verdict.evidence;
+}
+
+TEST(Environment, AMemoryGroupCountsOnlyInsideIt) {
+  const auto group = [](const char* name) { return variables({{"SPARKMPI_CGROUP", name}}); };
+  EXPECT_EQ(detect_container(tree("gb10"), group("session-2.scope")).name, "cgroup");
+  EXPECT_EQ(detect_container(tree("gb10"), group("2.scope")).name, "native");
+  EXPECT_EQ(detect_container(tree("gb10"), group("elsewhere")).name, "native");
+  EXPECT_EQ(detect_container(tree("podman"), group("elsewhere")).name, "podman");
+}
+
 TEST(Environment, ApptainerIsSeenThoughItSharesTheHostsFiles) {
   EXPECT_EQ(detect_container(tree("gb10"), variables({{"APPTAINER_CONTAINER", "/x.sif"}})).name, "apptainer");
 }

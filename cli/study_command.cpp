@@ -1,0 +1,75 @@
+#include "cli/study_command.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "base/command.hpp"
+#include "base/error.hpp"
+#include "cli/help.hpp"
+#include "cli/parse_options.hpp"
+#include "launchers/study/study.hpp"
+
+namespace sparkmpi::cli {
+namespace {
+
+namespace study = launchers::study;
+
+void print_dry(const study::StudyPlan& plan, const study::StudyOptions& options) {
+  const study::Places places = study::places_of(plan, options.directory);
+  for (const study::Trial& trial : study::make_schedule(plan, places)) {
+    const auto attempt = std::filesystem::absolute(options.directory) / "trials" / trial.name / "attempt-1";
+    fmt::print("{}\t{}\n", trial.name,
+               shell_text(study::trial_command(plan, trial, places, attempt, {"trial=" + trial.name})));
+  }
+}
+
+int finish(const study::StudyPlan& plan, const study::StudyOptions& options) {
+  const study::StudyOutcome outcome = study::run_study(plan, options);
+  fmt::print(stderr, "{}: {} done, {} failed, {} left\n", plan.name, outcome.done, outcome.failed,
+             outcome.left);
+  if (outcome.failed > 0)
+    fmt::print(stderr, "failed trials keep their logs in {}; --retry-failed runs them again\n",
+               (options.directory / "trials").string());
+  fmt::print("{}/results/*.h5 --margin {} --memory-margin {}\n", shell_text({options.directory.string()}),
+             plan.margin_percent, plan.memory_margin);
+  if (outcome.signal != 0) return 128 + outcome.signal;
+  return outcome.failed + outcome.left > 0 ? 1 : 0;
+}
+
+}  // namespace
+
+int study_command(const std::vector<std::string>& arguments) {
+  namespace po = boost::program_options;
+  po::options_description known("Options", 80, 36);
+  auto add = known.add_options();
+  add("help,h", "this text");
+  add("output,o", po::value<std::string>()->value_name("DIR"), "the study's directory (default: ./NAME)");
+  add("retry-failed", "run trials that failed again; what they left is kept");
+  add("dry-run", "print the schedule with the trials' commands and run nothing");
+  const ParsedOptions parsed = parse_options(arguments, known);
+  if (parsed.values.count("help") != 0) {
+    fmt::print("{}", command_help(
+                         "sparkmpi study PLAN [options]",
+                         "Runs a plan's trials in the order that its seed gives, each from a verified state "
+                         "of the machine.\nThe schedule is written first. Started again, a study goes on "
+                         "where it stopped.",
+                         known, "sparkmpi study launchers/studies/quick.ini -o quick"));
+    return 0;
+  }
+  if (parsed.words.size() != 1) throw UsageError("study: name one plan file");
+  const study::StudyPlan plan = study::read_plan(parsed.words.front());
+  study::StudyOptions options;
+  options.directory =
+      parsed.values.count("output") != 0 ? parsed.values["output"].as<std::string>() : plan.name;
+  options.directory = std::filesystem::absolute(options.directory);
+  options.retry_failed = parsed.values.count("retry-failed") != 0;
+  for (const std::string& note : study::design_notes(plan)) fmt::print(stderr, "sparkmpi: note: {}\n", note);
+  if (parsed.values.count("dry-run") != 0) {
+    print_dry(plan, options);
+    return 0;
+  }
+  return finish(plan, options);
+}
+
+}  // namespace sparkmpi::cli

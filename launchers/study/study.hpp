@@ -1,0 +1,39 @@
+#pragma once
+// Runs a study's trials one after another; what has been run stays run, whatever happens to the study.
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "launchers/study/plan.hpp"
+#include "launchers/study/schedule.hpp"
+
+namespace sparkmpi::launchers::study {
+
+struct StudyOptions {
+  std::filesystem::path directory;
+  bool retry_failed = false;
+  std::FILE* progress = stderr;
+};
+
+struct StudyOutcome {
+  int done = 0, failed = 0, left = 0;
+  int signal = 0;  ///< that stopped the study; 0: none
+};
+
+/// "plan" and "rootfs" for a study in that directory.
+Places places_of(const StudyPlan& plan, const std::filesystem::path& directory);
+
+/// The command of one trial. @param attempt its directory. @param labels facts for the result file.
+Argv trial_command(const StudyPlan& plan, const Trial& trial, const Places& places,
+                   const std::filesystem::path& attempt, const std::vector<std::string>& labels);
+
+/// Writes DIR/plan.ini and DIR/schedule.csv first, makes DIR/rootfs when the plan mentions @rootfs, and then
+/// runs every trial that is not done yet: waits for the state, runs, keeps log, command and result, and puts
+/// the result at DIR/results/TRIAL.h5. Trials that failed stay failed unless `retry_failed`. Throws
+/// UsageError when the directory holds another study, when another process runs it, or when a tool is
+/// missing.
+StudyOutcome run_study(const StudyPlan& plan, const StudyOptions& options);
+
+}  // namespace sparkmpi::launchers::study
