@@ -19,6 +19,7 @@ std::string general_help() {
       "much\n"
       "  sparkmpi scale FILES                                speed-up and efficiency over ranks and nodes\n"
       "  sparkmpi audit FILES                                what in the numbers cannot be right\n"
+      "  sparkmpi report FILES -o FILE.html                  one offline page: figures, sentences, audit\n"
       "  sparkmpi export FILES, import FILES                 the raw samples as a table; other programs' "
       "results\n"
       "  sparkmpi launch ENV -np N -- ARGS                   ranks in a chroot, cgroup or container\n"

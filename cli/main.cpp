@@ -24,6 +24,7 @@
 #include "cli/launch_rank.hpp"
 #include "cli/list_command.hpp"
 #include "cli/pressure_child_command.hpp"
+#include "cli/report_command.hpp"
 #include "cli/rootfs_command.hpp"
 #include "cli/run_command.hpp"
 #include "cli/scale_command.hpp"
@@ -57,6 +58,7 @@ int dispatch(int& argc, char**& argv) {
       Entry{"compare", cli::compare_command},
       Entry{"scale", cli::scale_command},
       Entry{"audit", cli::audit_command},
+      Entry{"report", cli::report_command},
       Entry{"export", cli::export_command},
       Entry{"import", cli::import_command},
       Entry{"rootfs", cli::rootfs_command},

@@ -5,7 +5,7 @@ build_packages=(
   g++ cmake ninja-build pkg-config git ca-certificates
   openmpi-bin libopenmpi-dev
   libhdf5-dev libhwloc-dev libopenblas-dev
-  libxxhash-dev libboost-dev libboost-program-options-dev nlohmann-json3-dev libfmt-dev libyaml-cpp-dev
+  libxxhash-dev libboost-dev libboost-program-options-dev nlohmann-json3-dev libfmt-dev node-d3 libyaml-cpp-dev
 )
 test_packages=(
   libgtest-dev libgmock-dev hdf5-tools python3 python3-venv python3-pip openssh-client iproute2 procps

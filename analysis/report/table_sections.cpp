@@ -1,0 +1,336 @@
+// Comparisons, scaling, audit and provenance: what the analysis says about the table.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <set>
+
+#include "analysis/compare_sentence.hpp"
+#include "analysis/factor.hpp"
+#include "analysis/report/sections.hpp"
+#include "analysis/scale.hpp"
+#include "analysis/statistics/sample.hpp"
+#include "base/error.hpp"
+
+namespace sparkmpi::analysis::report {
+namespace {
+
+constexpr std::size_t kMostLevels = 8, kMostFactors = 4, kWorkOfFactors = 20'000, kShownLaunches = 100;
+
+ReportData group_of(const LevelSummary& level) {
+  ReportData group;
+  group["level"] = level.level;
+  group["launches"] = level.launches;
+  group["mean"] = shown(level.mean);
+  group["low"] = shown(level.interval.low);
+  group["high"] = shown(level.interval.high);
+  group["values"] = ReportData::array();
+  group["positions"] = ReportData::array();
+  for (const std::size_t i : thinned(level.values.size(), kShownPoints)) {
+    group["values"].push_back(shown(level.values[i]));
+    group["positions"].push_back(i < level.positions.size() ? level.positions[i] : i);
+  }
+  return group;
+}
+
+ReportData answer_of(const Comparison& comparison) {
+  ReportData answer;
+  answer["level"] = comparison.other.level;
+  answer["verdict"] = std::string(to_string(comparison.verdict));
+  answer["sentence"] = comparison.sentence;
+  answer["difference"] = precise(comparison.difference, comparison.metric.unit);
+  answer["relative"] = percent(comparison.relative);
+  answer["interval"] =
+      std::isnan(comparison.percentile.low)
+          ? "-"
+          : fmt::format("{} .. {}", precise(comparison.percentile.low, comparison.metric.unit),
+                        precise(comparison.percentile.high, comparison.metric.unit));
+  answer["p"] = probability(comparison.adjusted_p);
+  answer["cautions"] = comparison.cautions;
+  return answer;
+}
+
+bool same_question(const ReportData& row, const Comparison& comparison) {
+  return row["kernel"] == comparison.kernel && row["model"] == comparison.model &&
+         row["condition"] == comparison.condition && row["metric"] == comparison.metric.name;
+}
+
+ReportData question_row(const std::string& kernel, const std::string& model, const std::string& condition,
+                        const Metric& metric) {
+  ReportData row;
+  row["kernel"] = kernel;
+  row["model"] = model;
+  row["condition"] = condition;
+  row["metric"] = metric.name;
+  row["unit"] = metric.unit;
+  row["meaning"] = metric.meaning;
+  row["better"] = metric.better == results::Better::higher  ? "higher"
+                  : metric.better == results::Better::lower ? "lower"
+                                                            : "";
+  row["groups"] = row["answers"] = ReportData::array();
+  return row;
+}
+
+void note_left_out(ReportData& section, std::size_t left_out, std::string_view what) {
+  if (left_out != 0)
+    section["notes"].push_back(
+        fmt::format("{} further {} are not shown; sparkmpi compare prints them", left_out, what));
+}
+
+ReportData compared_by(const Table& table, const std::string& factor, const ReportOptions& options) {
+  CompareOptions compare_options = options.compare;
+  compare_options.factor = factor;
+  const CompareResult result = compare(table, compare_options);
+  std::vector<const Comparison*> ordered;
+  for (const Comparison& comparison : result.comparisons) ordered.push_back(&comparison);
+  std::ranges::stable_partition(ordered, &Comparison::primary);
+  ReportData section;
+  section["factor"] = factor;
+  section["reference"] = result.reference;
+  section["levels"] = result.levels;
+  section["launches"] = result.launches;
+  section["notes"] = result.notes;
+  section["rows"] = ReportData::array();
+  std::size_t left_out = 0;
+  for (const Comparison* comparison : ordered) {
+    ReportData& rows = section["rows"];
+    auto row =
+        std::ranges::find_if(rows, [&](const ReportData& each) { return same_question(each, *comparison); });
+    if (row == rows.end()) {
+      if (rows.size() >= kShownQuestions) {
+        ++left_out;
+        continue;
+      }
+      rows.push_back(
+          question_row(comparison->kernel, comparison->model, comparison->condition, comparison->metric));
+      row = std::prev(rows.end());
+      (*row)["primary"] = comparison->primary;
+      (*row)["groups"].push_back(group_of(comparison->reference));
+    }
+    (*row)["groups"].push_back(group_of(comparison->other));
+    (*row)["answers"].push_back(answer_of(*comparison));
+  }
+  note_left_out(section, left_out, "comparisons");
+  return section;
+}
+
+/// Every launch as one group: what there is to see when nothing is compared.
+ReportData all_launches(const Table& table) {
+  const Questions questions = launch_values(table);
+  ReportData section;
+  section["factor"] = kEveryLaunch;
+  section["reference"] = "";
+  section["levels"] = {kEveryLaunch};
+  section["launches"] = table.launches().size();
+  section["notes"] = section["rows"] = ReportData::array();
+  std::size_t left_out = 0;
+  for (const Question& question : questions.questions) {
+    if (section["rows"].size() >= kShownQuestions) {
+      ++left_out;
+      continue;
+    }
+    LevelSummary level;
+    level.level = kEveryLaunch;
+    level.launches = question.units.size();
+    for (const Unit& unit : question.units) {
+      level.values.push_back(unit.value);
+      level.positions.push_back(table.launches()[unit.launch].position);
+    }
+    level.mean = mean(level.values);
+    level.interval = {std::nan(""), std::nan("")};
+    ReportData row =
+        question_row(question.kernel, question.model, question.condition, table.metrics()[question.metric]);
+    row["groups"].push_back(group_of(level));
+    section["rows"].push_back(std::move(row));
+  }
+  note_left_out(section, left_out, "metrics");
+  return section;
+}
+
+/// At most kMostLevels + 1 of them; none where no launch says the factor.
+std::set<std::string> levels_of(const Table& table, const std::string& factor) try {
+  const FactorColumn column(table, factor);
+  std::set<std::string> levels;
+  for (const Series& series : table.series()) {
+    if (const std::string& level = column.of(series); !level.empty()) levels.insert(level);
+    if (levels.size() > kMostLevels) break;
+  }
+  return levels;
+} catch (const UsageError&) {
+  return {};
+}
+
+}  // namespace
+
+double shown(double value) {
+  if (value == 0 || !std::isfinite(value)) return value;
+  const double scale = std::pow(10.0, 5 - std::floor(std::log10(std::abs(value))));
+  return std::isfinite(scale) && scale > 0 ? std::round(value * scale) / scale : value;
+}
+
+std::vector<std::size_t> thinned(std::size_t count, std::size_t most) {
+  std::vector<std::size_t> kept;
+  const std::size_t shown_count = std::min(count, most);
+  for (std::size_t i = 0; i < shown_count; ++i)
+    kept.push_back(count <= most ? i : i * (count - 1) / (most - 1));
+  return kept;
+}
+
+std::vector<std::string> factors_to_compare(const Table& table, const ReportOptions& options) {
+  if (!options.factors.empty()) return options.factors;
+  constexpr std::array<std::string_view, 9> kUseful = {"environment", "model", "device",       "host", "node",
+                                                       "kernel",      "block", "memory_model", "study"};
+  std::vector<std::string> candidates(kUseful.begin(), kUseful.end());
+  for (const Point& point : table.points()) {
+    for (const auto& [name, value] : point.parameters) {
+      if (std::ranges::find(candidates, name) == candidates.end()) candidates.push_back(name);
+    }
+  }
+  const std::vector<std::string> known = factors_of(table);
+  const std::size_t most = std::clamp<std::size_t>(
+      kWorkOfFactors / std::max<std::size_t>(1, table.launches().size()), 1, kMostFactors);
+  std::vector<std::string> factors;
+  for (const std::string& name : candidates) {
+    if (factors.size() >= most || name == "kernel" || std::ranges::find(known, name) == known.end()) continue;
+    const std::set<std::string> levels = levels_of(table, name);
+    if (levels.size() >= 2 && levels.size() <= kMostLevels) factors.push_back(name);
+  }
+  return factors;
+}
+
+ReportData comparisons(const Table& table, const ReportOptions& options) {
+  ReportData sections = ReportData::array();
+  for (const std::string& factor : factors_to_compare(table, options)) {
+    try {
+      ReportData section = compared_by(table, factor, options);
+      if (!section["rows"].empty()) sections.push_back(std::move(section));
+    } catch (const UsageError&) {
+      if (!options.factors.empty()) throw;  // asked for: the reader must learn why not
+    }
+  }
+  if (ReportData everything = all_launches(table); !everything["rows"].empty())
+    sections.push_back(std::move(everything));
+  return sections.empty() ? ReportData() : sections;
+}
+
+ReportData scaling(const Table& table, const ReportOptions& options) {
+  ScaleOptions scale_options;
+  scale_options.seed = options.compare.seed;
+  scale_options.metrics = options.compare.metrics;
+  std::set<int> nodes;
+  for (const Launch& launch : table.launches()) nodes.insert(launch.nodes);
+  scale_options.by_nodes = nodes.size() > 1;
+  ScaleResult result;
+  try {
+    result = scale(table, scale_options);
+  } catch (const UsageError&) {
+    return {};  // no launch has a rate or a time
+  }
+  ReportData section;
+  section["over"] = scale_options.by_nodes ? "nodes" : "ranks";
+  section["curves"] = section["standouts"] = ReportData::array();
+  section["notes"] = result.notes;
+  for (const ScaleCurve& curve : result.curves) {
+    if (curve.points.size() < 2 || section["curves"].size() >= kShownQuestions) continue;
+    ReportData each = question_row(curve.kernel, curve.model, curve.condition, curve.metric);
+    each.erase("groups");
+    each.erase("answers");
+    each["points"] = ReportData::array();
+    for (const ScalePoint& point : curve.points)
+      each["points"].push_back({{"size", point.size},
+                                {"launches", point.launches},
+                                {"value", shown(point.value)},
+                                {"speedup", shown(point.speedup)},
+                                {"efficiency", shown(point.efficiency)},
+                                {"low", shown(point.efficiency_interval.low)},
+                                {"high", shown(point.efficiency_interval.high)}});
+    section["curves"].push_back(std::move(each));
+  }
+  for (const Standout& standout : result.standouts)
+    section["standouts"].push_back(
+        fmt::format("{}: {} {} is at {}, {} from the median {} of {} {}s", standout.metric, standout.what,
+                    standout.name, precise(standout.value, standout.unit), percent(standout.relative),
+                    precise(standout.median, standout.unit), standout.of, standout.what));
+  return section["curves"].empty() && section["standouts"].empty() ? ReportData() : section;
+}
+
+ReportData audited(const Table& table, const ReportOptions& options) {
+  const AuditReport report = audit(table, options.audit);
+  ReportData section;
+  section["findings"] = section["checks"] = ReportData::array();
+  for (const Finding& finding : report.findings)
+    section["findings"].push_back({{"check", finding.check},
+                                   {"what", finding.what},
+                                   {"evidence", finding.evidence},
+                                   {"sure", finding.sure},
+                                   {"advice", finding.advice}});
+  for (const CheckOutcome& check : report.checks)
+    section["checks"].push_back({{"check", check.name},
+                                 {"question", check.question},
+                                 {"findings", check.findings},
+                                 {"not_possible", check.not_possible}});
+  section["notes"] = {fmt::format(
+      "The {} p values are corrected together (Holm): a study without fault gives a finding that rests on "
+      "them in at most {:.3g} % of cases.",
+      report.tests, 100 * report.level)};
+  return section;
+}
+
+ReportData provenance(const Table& table) {
+  std::vector<Factors> all;
+  for (const Launch& launch : table.launches()) {
+    Factors facts = launch.facts;
+    facts["file"] = launch.file;
+    facts["trial"] = launch.trial;
+    facts["environment"] = launch.environment;
+    facts["memory_model"] = launch.memory_model;
+    facts["start_time"] = launch.start_time;
+    facts["ranks"] = fmt::format("{}", launch.ranks);
+    facts["nodes"] = fmt::format("{}", launch.nodes);
+    std::erase_if(facts, [](const auto& fact) { return fact.second.empty(); });
+    all.push_back(std::move(facts));
+  }
+  for (const Rank& rank : table.ranks()) {
+    for (const auto& [name, value] :
+         {std::pair("hosts", rank.host), std::pair("devices", rank.device_name)}) {
+      if (std::string& text = all[rank.launch][name]; value.empty()) {
+        if (text.empty()) all[rank.launch].erase(name);
+      } else if ((", " + text + ", ").find(", " + value + ", ") == std::string::npos) {
+        text += (text.empty() ? "" : ", ") + value;
+      }
+    }
+  }
+  std::map<std::string, std::set<std::string>> values;
+  std::map<std::string, std::size_t> holders;
+  for (const Factors& facts : all) {
+    for (const auto& [name, value] : facts) {
+      values[name].insert(value);
+      ++holders[name];
+    }
+  }
+  ReportData section;
+  section["shared"] = section["columns"] = section["launches"] = section["notes"] = ReportData::array();
+  for (const auto& [name, texts] : values) {
+    if (texts.size() == 1 && holders[name] == all.size()) {
+      section["shared"].push_back({{"name", name}, {"value", *texts.begin()}});
+    } else {
+      section["columns"].push_back(name);
+    }
+  }
+  for (const std::size_t i : thinned(all.size(), kShownLaunches)) {
+    ReportData row = ReportData::array();
+    for (const auto& name : section["columns"]) {
+      const auto found = all[i].find(name.get<std::string>());
+      row.push_back(found == all[i].end() ? "" : found->second);
+    }
+    section["launches"].push_back(std::move(row));
+  }
+  if (all.size() > kShownLaunches)
+    section["notes"].push_back(
+        fmt::format("{} of {} launches are listed; sparkmpi export has all", kShownLaunches, all.size()));
+  return section;
+}
+
+}  // namespace sparkmpi::analysis::report
