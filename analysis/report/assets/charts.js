@@ -1,5 +1,4 @@
 // Figures with a continuous x: runs over time, distributions, time lines, scaling.
-const symbol = (i, size = 45) => d3.symbol(SHAPES[i % 8], size)();
 
 /// Every launch's value at its place in time; a level's mean and interval at the right.
 function runChart(parent, factor, row) {
@@ -14,17 +13,18 @@ function runChart(parent, factor, row) {
       const x = zoom.rescaleX(d3.scaleLinear(roomy(rows.map((r) => r[1])), [left, width - right]));
       const y = d3.scaleLinear(roomy(rows.map((r) => r[2]).concat(row.groups.flatMap((g) => [g.low, g.high]))), [height, 10]).nice(5);
       axes(plot, x, y, width, height, left, row.unit, "launch, in order of time");
-      row.groups.forEach((group, level) => {
+      row.groups.forEach((group, index) => {
+        const level = slot(group.level);
         group.values.forEach((value, i) => {
           const at = x(group.positions[i]);
           if (value === null || at < left || at > width - right) return;
-          plot.append("path").attr("d", symbol(level)).attr("transform", `translate(${at},${y(value)})`).attr("fill", COLOURS[level % 8]).attr("fill-opacity", .8);
+          plot.append("path").attr("d", symbol(level)).attr("transform", `translate(${at},${y(value)})`).attr("fill", COLOURS[level]).attr("fill-opacity", .8);
           marks.push({ x: at, y: y(value), text: `${group.level}\nlaunch ${group.positions[i]}: ${quantity(value, row.unit)}` });
         });
         if (group.low === null) return;
-        const at = width - right + 14 + 18 * level;
-        plot.append("line").attr("x1", at).attr("x2", at).attr("y1", y(group.low)).attr("y2", y(group.high)).attr("stroke", COLOURS[level % 8]).attr("stroke-width", 3);
-        plot.append("path").attr("d", symbol(level, 70)).attr("transform", `translate(${at},${y(group.mean)})`).attr("fill", COLOURS[level % 8]);
+        const at = width - right + 14 + 18 * index;
+        plot.append("line").attr("x1", at).attr("x2", at).attr("y1", y(group.low)).attr("y2", y(group.high)).attr("stroke", COLOURS[level]).attr("stroke-width", 3);
+        plot.append("path").attr("d", symbol(level, 70)).attr("transform", `translate(${at},${y(group.mean)})`).attr("fill", COLOURS[level]);
         marks.push({ x: at, y: y(group.mean), text: `${group.level}: mean ${quantity(group.mean, row.unit)}\n95 %: ${quantity(group.low, row.unit)} to ${quantity(group.high, row.unit)}\n${group.launches} launches` });
       });
       return { height: height + 42, marks: marks.sort((a, b) => a.x - b.x) };
@@ -40,10 +40,11 @@ function ecdfChart(parent, item) {
     draw(plot, width, zoom) {
       const left = 52, height = 250, marks = [];
       const x = zoom.rescaleX(d3.scaleLinear(roomy(item.groups.flatMap((g) => g.values)), [left, width - 12])), y = d3.scaleLinear([0, 1], [height, 10]);
-      axes(plot, x, y, width, height, left, "1", item.metric, (v) => quantity(v, item.unit));
-      item.groups.forEach((group, level) => {
+      axes(plot, x, y, width, height, left, "1", item.metric, item.unit);
+      item.groups.forEach((group) => {
+        const level = slot(group.level);
         const points = group.values.map((value, i) => [x(value), y(group.shares[i]), i]).filter((p) => p[0] >= left && p[0] <= width - 12);
-        plot.append("path").attr("d", d3.line().curve(d3.curveStepAfter)(points)).attr("fill", "none").attr("stroke", COLOURS[level % 8]).attr("stroke-width", 2)
+        plot.append("path").attr("d", line((p) => p[0], (p) => p[1], d3.curveStepAfter)(points)).attr("fill", "none").attr("stroke", COLOURS[level]).attr("stroke-width", 2)
           .attr("stroke-dasharray", level ? `${8 - level} ${2 + (level % 3)}` : null);
         for (const [px, py, i] of points) marks.push({ x: px, y: py, text: `${group.level}\n${(100 * group.shares[i]).toFixed(1)} % at most ${quantity(group.values[i], item.unit)}` });
       });
@@ -65,7 +66,7 @@ function timelineChart(parent, item) {
         plot.append("g").attr("transform", `translate(${left},0)`).call(d3.axisLeft(y).tickValues(d3.extent(column.v.filter((v) => v !== null))).tickFormat((v) => quantity(v, "B")));
         plot.append("text").attr("class", "strong").attr("x", left + 4).attr("y", top - 5).text(column.name);
         const points = column.v.map((value, i) => [x(column.t[i]), value, i]).filter((p) => p[0] >= left && p[0] <= width - 12);
-        plot.append("path").attr("d", d3.line((p) => p[0], (p) => y(p[1])).defined((p) => p[1] !== null)(points)).attr("fill", "none").attr("stroke", COLOURS[row % 8]).attr("stroke-width", 1.5);
+        plot.append("path").attr("d", line((p) => p[0], (p) => y(p[1])).defined((p) => p[1] !== null)(points)).attr("fill", "none").attr("stroke", COLOURS[row % 8]).attr("stroke-width", 1.5);
         for (const [px, value, i] of points) if (value !== null) marks.push({ x: px, y: y(value), text: `${column.name}\n${quantity(value, "B")} at ${column.t[i]} s` });
       });
       const height = item.columns.length * strip;
@@ -89,7 +90,7 @@ function scaleChart(parent, over, curve) {
       plot.append("g").attr("transform", `translate(${left},0)`).call(d3.axisLeft(y).ticks(5, "%"));
       plot.append("text").attr("x", width - 12).attr("y", height + 34).attr("text-anchor", "end").text(over);
       plot.append("line").attr("x1", left).attr("x2", width - 12).attr("y1", y(1)).attr("y2", y(1)).attr("stroke", "var(--faint)").attr("stroke-dasharray", "4 4");
-      plot.append("path").attr("d", d3.line((p) => x(p.size), (p) => y(p.efficiency))(curve.points)).attr("fill", "none").attr("stroke", COLOURS[0]).attr("stroke-width", 2);
+      plot.append("path").attr("d", line((p) => x(p.size), (p) => y(p.efficiency))(curve.points)).attr("fill", "none").attr("stroke", COLOURS[0]).attr("stroke-width", 2);
       const marks = curve.points.map((p) => {
         if (p.low !== null) plot.append("line").attr("x1", x(p.size)).attr("x2", x(p.size)).attr("y1", y(p.low)).attr("y2", y(p.high)).attr("stroke", COLOURS[0]).attr("stroke-width", 3);
         plot.append("path").attr("d", symbol(0, 60)).attr("transform", `translate(${x(p.size)},${y(p.efficiency)})`).attr("fill", COLOURS[0]);

@@ -1,6 +1,23 @@
 // What all figures share: size, tooltip, arrow keys, zoom, and their data as a table and as CSV.
 const COLOURS = d3.range(8).map((i) => `var(--s${i})`);
 const SHAPES = [d3.symbolCircle, d3.symbolSquare, d3.symbolTriangle, d3.symbolDiamond, d3.symbolCross, d3.symbolStar, d3.symbolWye, d3.symbolCircle];
+const levels = new Map();
+/// A level keeps its colour and shape in every figure of the page.
+function slot(level) {
+  if (!levels.has(level)) levels.set(level, levels.size % 8);
+  return levels.get(level);
+}
+const colour = (level) => COLOURS[slot(level)];
+const symbol = (at, size = 45) => d3.symbol().type(SHAPES[at]).size(size)();
+const line = (x, y, curve = d3.curveLinear) => d3.line().x(x).y(y).curve(curve);
+
+/// About `count` ticks; bytes at round binary steps.
+function ticks(scale, count, unit) {
+  if (unit !== "B" && unit !== "B/s") return scale.ticks(count);
+  const [low, high] = scale.domain(), step = 1024 ** Math.min(4, Math.max(0, Math.floor(Math.log2(Math.max(1, Math.abs(low), Math.abs(high))) / 10)));
+  return d3.ticks(low / step, high / step, count).map((value) => value * step);
+}
+
 const tip = document.getElementById("tip");
 
 function showTip(text, x, y) {
@@ -85,17 +102,18 @@ function figure(parent, { title, describe, header, rows, key, zooms, draw }) {
 }
 
 function legend(names) {
-  return element("ul", { class: "key", "aria-label": "Key" }, ...names.map((text, i) => {
+  return element("ul", { class: "key", "aria-label": "Key" }, ...names.map((text) => {
     const svg = d3.create("svg").attr("aria-hidden", "true");
-    svg.append("path").attr("transform", "translate(8,8)").attr("d", d3.symbol(SHAPES[i % 8], 60)()).attr("fill", COLOURS[i % 8]);
+    svg.append("path").attr("transform", "translate(8,8)").attr("d", symbol(slot(text), 60)).attr("fill", colour(text));
     return element("li", {}, svg.node(), document.createTextNode(text));
   }));
 }
 
-function axes(plot, x, y, width, height, left, unit, xLabel, xFormat) {
-  plot.append("g").attr("class", "grid").attr("transform", `translate(${left},0)`).call(d3.axisLeft(y).ticks(5).tickSize(-(width - left - 12)).tickFormat("")).select(".domain").remove();
-  plot.append("g").attr("transform", `translate(0,${height})`).call(d3.axisBottom(x).ticks(Math.max(2, Math.floor(width / 110))).tickFormat(xFormat || null));
-  plot.append("g").attr("transform", `translate(${left},0)`).call(d3.axisLeft(y).ticks(5).tickFormat((v) => quantity(v, unit)));
+function axes(plot, x, y, width, height, left, unit, xLabel, xUnit) {
+  const across = ticks(x, Math.max(2, Math.floor(width / 110)), xUnit);
+  plot.append("g").attr("class", "grid").attr("transform", `translate(${left},0)`).call(d3.axisLeft(y).tickValues(ticks(y, 5, unit)).tickSize(-(width - left - 12)).tickFormat("")).select(".domain").remove();
+  plot.append("g").attr("transform", `translate(0,${height})`).call(d3.axisBottom(x).tickValues(across).tickFormat(xUnit ? (v) => quantity(v, xUnit) : x.tickFormat(5)));
+  plot.append("g").attr("transform", `translate(${left},0)`).call(d3.axisLeft(y).tickValues(ticks(y, 5, unit)).tickFormat((v) => quantity(v, unit)));
   plot.append("text").attr("x", width - 12).attr("y", height + 34).attr("text-anchor", "end").text(xLabel);
 }
 

@@ -1,23 +1,23 @@
 // Figures with named rows: heat maps, waterfall, bars.
 
-/// `cells`: [{ row, column, value, label, text }]; `colour` gives a fill. Scrolls sideways where columns would be too narrow.
-function heatMap(parent, { title, describe, rows, columns, cells, colour, header, data }) {
+/// `cells`: [{ row, column, value, label, text }]; `fill` gives a colour. Scrolls sideways where columns would be too narrow.
+function heatMap(parent, { title, describe, rows, columns, cells, fill, header, data }) {
   const left = Math.min(150, 16 + 7 * d3.max(rows, (row) => row.length)), top = Math.min(150, 20 + 6 * d3.max(columns, (c) => c.length));
   const scroller = element("div", { class: "wide" });
   parent.append(scroller);
   figure(scroller, {
     title, describe, header, rows: data,
     draw(plot, width) {
-      const size = d3.scaleBand(columns, [left, width - 4]).padding(.06), line = 26, place = new Map(rows.map((row, i) => [row, top + i * line]));
+      const size = d3.scaleBand(columns, [left, width - Math.min(60, top / 2)]).padding(.06), step = 26, place = new Map(rows.map((row, i) => [row, top + i * step]));
       columns.forEach((column) => plot.append("text").attr("transform", `translate(${size(column) + size.bandwidth() / 2 + 4},${top - 6}) rotate(-55)`).text(column));
       rows.forEach((row) => plot.append("text").attr("x", left - 6).attr("y", place.get(row) + 17).attr("text-anchor", "end").text(row.length > 20 ? row.slice(0, 19) + "…" : row));
       const marks = cells.map((cell) => {
         const x = size(cell.column), y = place.get(cell.row);
-        plot.append("rect").attr("x", x).attr("y", y).attr("width", size.bandwidth()).attr("height", line - 2).attr("fill", colour(cell));
+        plot.append("rect").attr("x", x).attr("y", y).attr("width", size.bandwidth()).attr("height", step - 2).attr("fill", fill(cell));
         if (size.bandwidth() >= 26 && cell.label) plot.append("text").attr("x", x + size.bandwidth() / 2).attr("y", y + 16).attr("text-anchor", "middle").style("fill", "#111").text(cell.label);
-        return { x: x + size.bandwidth() / 2, y: y + line / 2, text: cell.text };
+        return { x: x + size.bandwidth() / 2, y: y + step / 2, text: cell.text };
       });
-      return { height: top + rows.length * line + 6, marks };
+      return { height: top + rows.length * step + 6, marks };
     },
   });
   scroller.querySelector(".plot").style.minWidth = `${left + 20 * columns.length}px`;
@@ -39,7 +39,7 @@ function chargeChart(parent, item) {
     describe: "Bytes by which a ledger (column) moved for each byte that an allocator (row) got, all of it touched. Grey: not counted; green: once; red: twice; yellow: none of these for certain.",
     cells: item.cells.map((c) => ({ row: c.allocator, column: c.ledger, verdict: chargeVerdict(c), label: c.slope === null ? "" : c.slope.toFixed(1).replace("-0.0", "0.0"),
       text: `${c.allocator} on ${c.ledger}, after ${c.step}\n${c.slope === null ? "no answer" : c.slope.toFixed(3)} ± ${c.half_width === null ? "-" : c.half_width.toFixed(3)}: ${chargeVerdict(c)}` })),
-    colour: (cell) => fills[cell.verdict], header: ["allocator", "ledger", "step", "charge", "half_width", "verdict"],
+    fill: (cell) => fills[cell.verdict], header: ["allocator", "ledger", "step", "charge", "half_width", "verdict"],
     data: item.cells.map((c) => [c.allocator, c.ledger, c.step, c.slope, c.half_width, chargeVerdict(c)]),
   });
 }
@@ -59,7 +59,7 @@ function nodeRankChart(parent, item) {
   });
   heatMap(parent, {
     title: name(item), describe: `${item.meaning}. Rows: nodes; columns: ranks on the node; per cent from the median rank, ${quantity(median, item.unit)}. Blue: below; orange: above.`,
-    rows: [...hosts.values()], columns: [...new Set(cells.map((c) => c.column))], cells, colour: (cell) => shade(cell.share),
+    rows: [...hosts.values()], columns: [...new Set(cells.map((c) => c.column))], cells, fill: (cell) => shade(cell.share),
     header: ["node", "host", "rank", "device", item.metric, "unit"], data: item.cells.map((c) => [c.node, c.host, c.rank, c.device, c.value, item.unit]),
   });
 }
@@ -69,15 +69,15 @@ function bars(parent, { title, describe, list, header, rows }) {
   figure(parent, {
     title, describe, header, rows,
     draw(plot, width) {
-      const left = Math.min(210, Math.max(110, width * .34)), line = 26, x = d3.scaleLinear(roomy(list.flatMap((b) => [b.from, b.to, 0])), [left, width - 20]);
-      const height = list.length * line + 8;
-      plot.append("g").attr("class", "grid").call(d3.axisTop(x).ticks(Math.max(2, Math.floor(width / 180))).tickSize(-height).tickFormat("")).select(".domain").remove();
-      plot.append("g").attr("transform", `translate(0,${height})`).call(d3.axisBottom(x).ticks(Math.max(2, Math.floor(width / 180))).tickFormat((v) => quantity(v, "B")));
+      const left = Math.min(210, Math.max(110, width * .34)), step = 26, x = d3.scaleLinear(roomy(list.flatMap((b) => [b.from, b.to, 0])), [left, width - 20]);
+      const height = list.length * step + 8, across = ticks(x, Math.max(2, Math.floor(width / 180)), "B");
+      plot.append("g").attr("class", "grid").call(d3.axisTop(x).tickValues(across).tickSize(-height).tickFormat("")).select(".domain").remove();
+      plot.append("g").attr("transform", `translate(0,${height})`).call(d3.axisBottom(x).tickValues(across).tickFormat((v) => quantity(v, "B")));
       const marks = list.map((bar, i) => {
-        const y = i * line + 8, low = Math.min(x(bar.from), x(bar.to)), span = Math.max(1.5, Math.abs(x(bar.to) - x(bar.from))), room = Math.floor(left / 6.6);
+        const y = i * step + 8, low = Math.min(x(bar.from), x(bar.to)), span = Math.max(1.5, Math.abs(x(bar.to) - x(bar.from))), room = Math.floor(left / 6.6);
         plot.append("text").attr("x", left - 8).attr("y", y + 14).attr("text-anchor", "end").attr("class", bar.strong ? "strong" : null).text(bar.name.length > room ? bar.name.slice(0, room - 1) + "…" : bar.name);
-        plot.append("rect").attr("x", low).attr("y", y).attr("width", span).attr("height", line - 7).attr("fill", bar.colour);
-        return { x: low + span / 2, y: y + line / 2 - 3, text: bar.text };
+        plot.append("rect").attr("x", low).attr("y", y).attr("width", span).attr("height", step - 7).attr("fill", bar.colour);
+        return { x: low + span / 2, y: y + step / 2 - 3, text: bar.text };
       });
       plot.append("line").attr("x1", x(0)).attr("x2", x(0)).attr("y1", 0).attr("y2", height).attr("stroke", "var(--faint)");
       return { height: height + 26, marks };
