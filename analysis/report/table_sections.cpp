@@ -118,7 +118,11 @@ ReportData compared_by(const Table& table, const std::string& factor, const Repo
 
 /// Every launch as one group: what there is to see when nothing is compared.
 ReportData all_launches(const Table& table) {
-  const Questions questions = launch_values(table);
+  Questions questions = launch_values(table);
+  std::ranges::stable_partition(questions.questions, [&table](const Question& question) {
+    const Metric& metric = table.metrics()[question.metric];
+    return metric.is_rate() || metric.unit == "s";
+  });
   ReportData section;
   section["factor"] = kEveryLaunch;
   section["reference"] = "";
@@ -138,7 +142,8 @@ ReportData all_launches(const Table& table) {
       level.values.push_back(unit.value);
       level.positions.push_back(table.launches()[unit.launch].position);
     }
-    level.mean = mean(level.values);
+    level.mean =
+        table.metrics()[question.metric].is_rate() ? harmonic_mean(level.values) : mean(level.values);
     level.interval = {std::nan(""), std::nan("")};
     ReportData row =
         question_row(question.kernel, question.model, question.condition, table.metrics()[question.metric]);

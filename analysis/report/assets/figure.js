@@ -11,10 +11,10 @@ const colour = (level) => COLOURS[slot(level)];
 const symbol = (at, size = 45) => d3.symbol().type(SHAPES[at]).size(size)();
 const line = (x, y, curve = d3.curveLinear) => d3.line().x(x).y(y).curve(curve);
 
-/// About `count` ticks; bytes at round binary steps.
+/// About `count` ticks; bytes at round steps of their prefix.
 function ticks(scale, count, unit) {
-  if (unit !== "B" && unit !== "B/s") return scale.ticks(count);
-  const [low, high] = scale.domain(), step = 1024 ** Math.min(4, Math.max(0, Math.floor(Math.log2(Math.max(1, Math.abs(low), Math.abs(high))) / 10)));
+  if (!(unit in PREFIXES)) return scale.ticks(count);
+  const [low, high] = scale.domain(), step = prefixOf(Math.max(Math.abs(low), Math.abs(high)), unit).scale;
   return d3.ticks(low / step, high / step, count).map((value) => value * step);
 }
 
@@ -112,7 +112,7 @@ function legend(names) {
 function axes(plot, x, y, width, height, left, unit, xLabel, xUnit) {
   const across = ticks(x, Math.max(2, Math.floor(width / 110)), xUnit);
   plot.append("g").attr("class", "grid").attr("transform", `translate(${left},0)`).call(d3.axisLeft(y).tickValues(ticks(y, 5, unit)).tickSize(-(width - left - 12)).tickFormat("")).select(".domain").remove();
-  plot.append("g").attr("transform", `translate(0,${height})`).call(d3.axisBottom(x).tickValues(across).tickFormat(xUnit ? (v) => quantity(v, xUnit) : x.tickFormat(5)));
+  plot.append("g").attr("transform", `translate(0,${height})`).call(d3.axisBottom(x).tickValues(across).tickFormat(xUnit ? (v) => quantity(v, xUnit) : (v) => (Number.isInteger(v) ? v : "")));
   plot.append("g").attr("transform", `translate(${left},0)`).call(d3.axisLeft(y).tickValues(ticks(y, 5, unit)).tickFormat((v) => quantity(v, unit)));
   plot.append("text").attr("x", width - 12).attr("y", height + 34).attr("text-anchor", "end").text(xLabel);
 }

@@ -36,7 +36,7 @@ function chargeChart(parent, item) {
   const unique = (key) => [...new Set(item.cells.map((cell) => cell[key]))];
   heatMap(parent, {
     title: place(item) + ", rank " + item.rank, rows: unique("allocator"), columns: unique("ledger"),
-    describe: "Bytes by which a ledger (column) moved for each byte that an allocator (row) got, all of it touched. Grey: not counted; green: once; red: twice; yellow: none of these for certain.",
+    describe: "Bytes by which a ledger (column) moved for each byte that an allocator (row) got, all of it touched. Grey: not counted; green: once; red: twice; yellow: none of these for certain; blank: no answer.",
     cells: item.cells.map((c) => ({ row: c.allocator, column: c.ledger, verdict: chargeVerdict(c), label: c.slope === null ? "" : c.slope.toFixed(1).replace("-0.0", "0.0"),
       text: `${c.allocator} on ${c.ledger}, after ${c.step}\n${c.slope === null ? "no answer" : c.slope.toFixed(3)} ± ${c.half_width === null ? "-" : c.half_width.toFixed(3)}: ${chargeVerdict(c)}` })),
     fill: (cell) => fills[cell.verdict], header: ["allocator", "ledger", "step", "charge", "half_width", "verdict"],
@@ -74,7 +74,7 @@ function bars(parent, { title, describe, list, header, rows }) {
       plot.append("g").attr("class", "grid").call(d3.axisTop(x).tickValues(across).tickSize(-height).tickFormat("")).select(".domain").remove();
       plot.append("g").attr("transform", `translate(0,${height})`).call(d3.axisBottom(x).tickValues(across).tickFormat((v) => quantity(v, "B")));
       const marks = list.map((bar, i) => {
-        const y = i * step + 8, low = Math.min(x(bar.from), x(bar.to)), span = Math.max(1.5, Math.abs(x(bar.to) - x(bar.from))), room = Math.floor(left / 6.6);
+        const y = i * step + 8, low = Math.min(x(bar.from), x(bar.to)), span = Math.max(1.5, Math.abs(x(bar.to) - x(bar.from))), room = Math.floor(left / 7.4);
         plot.append("text").attr("x", left - 8).attr("y", y + 14).attr("text-anchor", "end").attr("class", bar.strong ? "strong" : null).text(bar.name.length > room ? bar.name.slice(0, room - 1) + "…" : bar.name);
         plot.append("rect").attr("x", low).attr("y", y).attr("width", span).attr("height", step - 7).attr("fill", bar.colour);
         return { x: low + span / 2, y: y + step / 2 - 3, text: bar.text };

@@ -42,12 +42,18 @@ function table(header, rows, most = rows.length) {
   return box;
 }
 
-const BINARY = ["B", "KiB", "MiB", "GiB", "TiB"];
+/// Bytes in powers of 1024, bytes per second in powers of 1000, as in the program's other output.
+const PREFIXES = { "B": ["B", "KiB", "MiB", "GiB", "TiB"], "B/s": ["B/s", "kB/s", "MB/s", "GB/s", "TB/s"] };
+function prefixOf(value, unit) {
+  const base = unit === "B" ? 1024 : 1000, power = Math.min(4, Math.max(0, Math.floor(Math.log(Math.max(1, Math.abs(value))) / Math.log(base) + 1e-9)));
+  return { scale: base ** power, name: PREFIXES[unit][power] };
+}
+
 function quantity(value, unit) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "no value";
-  if (unit === "B" || unit === "B/s") {
-    const step = Math.min(4, Math.max(0, Math.floor(Math.log2(Math.max(1, Math.abs(value))) / 10)));
-    return `${Number((value / 1024 ** step).toPrecision(4))} ${BINARY[step]}${unit === "B/s" ? "/s" : ""}`;
+  if (unit in PREFIXES) {
+    const prefix = prefixOf(value, unit);
+    return `${Number((value / prefix.scale).toPrecision(4))} ${prefix.name}`;
   }
   if (unit === "s" && value !== 0 && Math.abs(value) < 1) {
     return Math.abs(value) < 1e-3 ? `${Number((value * 1e6).toPrecision(4))} µs` : `${Number((value * 1e3).toPrecision(4))} ms`;

@@ -18,7 +18,7 @@ function overview(data) {
 }
 
 function comparison(list) {
-  const part = section("comparison", "Comparison"), controls = element("div", { class: "controls" }), body = element("div");
+  const part = section("comparison", list.length > 1 ? "Comparison" : "Launches"), controls = element("div", { class: "controls" }), body = element("div");
   part.append(controls, body);
   const factor = choice(controls, "Factor", list.map((each) => each.factor), () => {});
   factor.id = "factor";
