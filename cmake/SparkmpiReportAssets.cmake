@@ -1,7 +1,7 @@
 # The report's page: the chart library d3 from Debian's package node-d3 (or D3_JS and D3_LICENCE), and the page's own files.
-find_file(D3_JS d3.min.js PATHS /usr/share/nodejs/d3/dist /usr/share/javascript/d3 NO_DEFAULT_PATH REQUIRED
+find_file(D3_JS d3.min.js PATHS /usr/share/nodejs/d3/dist /usr/share/javascript/d3 NO_DEFAULT_PATH NO_CMAKE_FIND_ROOT_PATH REQUIRED
           DOC "d3, minified; version 5 or newer (Debian: node-d3)")
-find_file(D3_LICENCE copyright PATHS /usr/share/doc/node-d3 /usr/share/doc/libjs-d3 NO_DEFAULT_PATH REQUIRED
+find_file(D3_LICENCE copyright PATHS /usr/share/doc/node-d3 /usr/share/doc/libjs-d3 NO_DEFAULT_PATH NO_CMAKE_FIND_ROOT_PATH REQUIRED
           DOC "the licence text of d3, kept in every report")
 
 # sparkmpi_embed(VARIABLE FILE …): the files' text, one after the other; configures again when one changes.

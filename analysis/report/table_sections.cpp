@@ -1,4 +1,4 @@
-// Comparisons, scaling, audit and provenance: what the analysis says about the table.
+// Comparisons, scaling and audit: what the analysis says about the table.
 
 #include <fmt/format.h>
 
@@ -17,7 +17,7 @@
 namespace sparkmpi::analysis::report {
 namespace {
 
-constexpr std::size_t kMostLevels = 8, kMostFactors = 4, kWorkOfFactors = 20'000, kShownLaunches = 100;
+constexpr std::size_t kMostLevels = 8, kMostFactors = 4, kWorkOfFactors = 20'000;
 
 ReportData group_of(const LevelSummary& level) {
   ReportData group;
@@ -280,61 +280,6 @@ ReportData audited(const Table& table, const ReportOptions& options) {
       "The {} p values are corrected together (Holm): a study without fault gives a finding that rests on "
       "them in at most {:.3g} % of cases.",
       report.tests, 100 * report.level)};
-  return section;
-}
-
-ReportData provenance(const Table& table) {
-  std::vector<Factors> all;
-  for (const Launch& launch : table.launches()) {
-    Factors facts = launch.facts;
-    facts["file"] = launch.file;
-    facts["trial"] = launch.trial;
-    facts["environment"] = launch.environment;
-    facts["memory_model"] = launch.memory_model;
-    facts["start_time"] = launch.start_time;
-    facts["ranks"] = fmt::format("{}", launch.ranks);
-    facts["nodes"] = fmt::format("{}", launch.nodes);
-    std::erase_if(facts, [](const auto& fact) { return fact.second.empty(); });
-    all.push_back(std::move(facts));
-  }
-  for (const Rank& rank : table.ranks()) {
-    for (const auto& [name, value] :
-         {std::pair("hosts", rank.host), std::pair("devices", rank.device_name)}) {
-      if (std::string& text = all[rank.launch][name]; value.empty()) {
-        if (text.empty()) all[rank.launch].erase(name);
-      } else if ((", " + text + ", ").find(", " + value + ", ") == std::string::npos) {
-        text += (text.empty() ? "" : ", ") + value;
-      }
-    }
-  }
-  std::map<std::string, std::set<std::string>> values;
-  std::map<std::string, std::size_t> holders;
-  for (const Factors& facts : all) {
-    for (const auto& [name, value] : facts) {
-      values[name].insert(value);
-      ++holders[name];
-    }
-  }
-  ReportData section;
-  section["shared"] = section["columns"] = section["launches"] = section["notes"] = ReportData::array();
-  for (const auto& [name, texts] : values) {
-    if (texts.size() == 1 && holders[name] == all.size()) {
-      section["shared"].push_back({{"name", name}, {"value", *texts.begin()}});
-    } else {
-      section["columns"].push_back(name);
-    }
-  }
-  for (const std::size_t i : thinned(all.size(), kShownLaunches)) {
-    ReportData row = ReportData::array();
-    for (const auto& name : section["columns"]) {
-      const auto found = all[i].find(name.get<std::string>());
-      row.push_back(found == all[i].end() ? "" : found->second);
-    }
-    section["launches"].push_back(std::move(row));
-  }
-  if (all.size() > kShownLaunches)
-    section["notes"].push_back(
-        fmt::format("{} of {} launches are listed; sparkmpi export has all", kShownLaunches, all.size()));
   return section;
 }
 
