@@ -1,32 +1,36 @@
 #include "analysis/device_facts.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
+
+#include "kernels/device/datasheet.hpp"
 
 namespace sparkmpi::analysis {
 namespace {
 
 struct Entry {
   std::string_view name;
-  std::string_view marketing;  ///< part of the driver's name
-  double memory_gib, bandwidth_gb_per_s;
-  std::string_view source;
+  std::string_view driver_name;  ///< as kernels::datasheet_of() knows it, which has the bandwidth
+  double memory_gib;
+  std::string_view memory_source;
 };
 
 constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
 
 // GB10's memory is what its driver reports of the 128 GB pool.
-constexpr std::array<Entry, 8> kEntries = {{
-    {"gb10", "GB10", 119.7, 273, "DGX Spark data sheet; memory as cudaMemGetInfo reports it"},
-    {"gh200", "GH200 480GB", 95.6, 4000, "GH200 data sheet, 96 GB HBM3"},
-    {"h100-sxm", "H100 80GB HBM3", 80, 3350, "H100 data sheet"},
-    {"h100-pcie", "H100 PCIe", 80, 2000, "H100 data sheet"},
-    {"h200", "H200", 141e9 / kGiB, 4800, "H200 data sheet"},
-    {"a100-80gb", "A100-SXM4-80GB", 80, 2039, "A100 data sheet"},
-    {"b200", "B200", 180e9 / kGiB, 8000, "DGX B200 data sheet"},
-    {"rtx-4090", "RTX 4090", 24, 1008, "GeForce RTX 4090 specification"},
-}};
+constexpr std::array kEntries = {
+    Entry{"gb10", "NVIDIA GB10", 119.7, "as cudaMemGetInfo reports it"},
+    Entry{"gh200", "NVIDIA GH200 480GB", 95.6, "96 GB HBM3"},
+    Entry{"h100-sxm", "NVIDIA H100 80GB HBM3", 80, "80 GB"},
+    Entry{"h100-pcie", "NVIDIA H100 PCIe", 80, "80 GB"},
+    Entry{"h200", "NVIDIA H200", 141e9 / kGiB, "141 GB"},
+    Entry{"a100-80gb", "NVIDIA A100-SXM4-80GB", 80, "80 GB"},
+    Entry{"b200", "NVIDIA B200", 180e9 / kGiB, "180 GB"},
+    Entry{"rtx-4090", "NVIDIA GeForce RTX 4090", 24, "24 GB"},
+};
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -40,9 +44,10 @@ std::string lower(std::string_view text) {
 std::optional<DeviceFacts> find_device(std::string_view name) {
   const std::string wanted = lower(name);
   for (const Entry& entry : kEntries) {
-    if (wanted != entry.name && wanted.find(lower(entry.marketing)) == std::string::npos) continue;
-    return DeviceFacts{std::string(entry.name), entry.memory_gib * kGiB, entry.bandwidth_gb_per_s * 1e9,
-                       std::string(entry.source)};
+    if (wanted != entry.name && wanted != lower(entry.driver_name)) continue;
+    const kernels::Datasheet datasheet = kernels::datasheet_of(entry.driver_name);
+    return DeviceFacts{std::string(entry.name), entry.memory_gib * kGiB, datasheet.memory_bytes_per_s,
+                       fmt::format("{}; memory: {}", datasheet.source, entry.memory_source)};
   }
   return std::nullopt;
 }

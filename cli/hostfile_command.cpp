@@ -6,6 +6,7 @@
 #include <future>
 
 #include "base/error.hpp"
+#include "base/shell_words.hpp"
 #include "cli/help.hpp"
 #include "cli/parse_options.hpp"
 #include "cli/version.hpp"
@@ -65,7 +66,7 @@ int hostfile_command(const std::vector<std::string>& arguments) {
   if (slots < 0) throw UsageError(fmt::format("--slots {}: give 0 or more", slots));
   const std::string rsh = parsed.values.count("rsh") != 0 ? parsed.values["rsh"].as<std::string>()
                                                           : "ssh -o BatchMode=yes -o ConnectTimeout=10";
-  const std::vector<std::string> agent = po::split_unix(rsh);
+  const std::vector<std::string> agent = shell_words(rsh);
   if (agent.empty()) throw UsageError("--rsh: give a command");
   const std::string program = parsed.values.count("program") != 0 ? parsed.values["program"].as<std::string>()
                                                                   : launchers::program_path();

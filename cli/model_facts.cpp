@@ -14,10 +14,9 @@ std::optional<analysis::ModelFacts> facts_of(std::string_view model) {
   const auto entry = std::ranges::find(catalog, model, &inference::CatalogEntry::name);
   if (entry == catalog.end()) return analysis::model_facts_from_name(model);
   const inference::ModelConfig config = inference::parse_model_config(entry->config, entry->name);
-  constexpr double kBytesPerWeight = 2;
-  return analysis::ModelFacts{kBytesPerWeight * static_cast<double>(config.parameters()),
-                              kBytesPerWeight * static_cast<double>(config.parameters_read_per_step()),
-                              false};
+  return analysis::ModelFacts{
+      static_cast<double>(config.weight_bytes()),
+      static_cast<double>(config.weight_bytes_read_per_step(config.experts_per_token)), false};
 }
 
 }  // namespace

@@ -5,8 +5,7 @@
 
 namespace sparkmpi::cli {
 
-/// By the catalogue's shape at 16 bits a weight, as these checkpoints are published; otherwise what the name
-/// says.
+/// By the catalogue's shape in the formats that its configuration names; otherwise what the name says.
 analysis::ModelLookup catalogue_lookup();
 
 }  // namespace sparkmpi::cli

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <fstream>
 #include <memory>
 
@@ -101,6 +102,28 @@ std::vector<int> current_mask() {
   return cpus;
 }
 
+/// The cores that this process may be put on at all: the kernel cuts a wish for every core down to its
+/// cpuset. In a container hwloc does not see the cpuset when its cgroup is not mounted there.
+std::vector<int> allowed_cpus() {
+  cpu_set_t before, all;
+  CPU_ZERO(&before);
+  if (sched_getaffinity(0, sizeof before, &before) != 0) throw Error("sched_getaffinity failed");
+  std::memset(&all, 0xff, sizeof all);
+  if (sched_setaffinity(0, sizeof all, &all) != 0) return current_mask();
+  const std::vector<int> cpus = current_mask();
+  if (sched_setaffinity(0, sizeof before, &before) != 0) throw Error("sched_setaffinity failed");
+  return cpus;
+}
+
+/// Cores without the processing units that are not allowed; those that have none left are gone.
+std::vector<Core> usable(std::vector<Core> cores, const std::vector<int>& allowed) {
+  for (Core& core : cores)
+    std::erase_if(core.cpus, [&](int cpu) { return std::ranges::find(allowed, cpu) == allowed.end(); });
+  std::erase_if(cores, [](const Core& core) { return core.cpus.empty(); });
+  if (cores.empty()) throw Error("none of the cores that hwloc shows may be used; try --bind inherit");
+  return cores;
+}
+
 void bind_this_thread(const std::vector<int>& cpus) {
   cpu_set_t mask;
   CPU_ZERO(&mask);
@@ -181,8 +204,8 @@ kernels::Placement bind_rank(World& world, const BindingOptions& options,
   placement.device = choose_device(options, gpus, host_device(), world.local_rank());
   if (!options.allow_sharing) refuse_shared_gpu(world, placement.device);
   if (options.policy == BindPolicy::divide) {
-    CpuShare share =
-        divide_cpus(topology.cores(), world.local_size()).at(static_cast<std::size_t>(world.local_rank()));
+    CpuShare share = divide_cpus(usable(topology.cores(), allowed_cpus()), world.local_size())
+                         .at(static_cast<std::size_t>(world.local_rank()));
     placement.cpus = std::move(share.cpus);
     placement.numa_nodes = std::move(share.numa_nodes);
     bind_this_thread(placement.cpus);

@@ -71,7 +71,9 @@ allow_mpi_as_root() {
 
 # The architectures of this machine's GPUs as CMake takes them ("90-real;120-real"); nothing without one.
 gpu_architectures() {
-  nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | sort -u | sed -n 's/^\([0-9]*\)\.\([0-9]\)$/\1\2-real/p' | paste -sd ';'
+  command -v nvidia-smi >/dev/null || return 0
+  { nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null || true; } |
+    sed -n 's/^\([0-9]*\)\.\([0-9]\)$/\1\2-real/p' | sort -u | paste -sd ';'
 }
 
 # build_tree LOG CMAKE_ARGS… -- TARGET…: configures the preset `default` and builds; quiet unless it fails.

@@ -44,4 +44,8 @@ struct Placement {
   std::vector<int> numa_nodes;  ///< OS indices with cores; memory-only nodes are left out
 };
 
+/// The first `threads` of a rank's cores, all of them for 0. Throws UsageError, naming --threads, when it has
+/// fewer.
+std::vector<int> chosen_cpus(const Placement& placement, std::int64_t threads);
+
 }  // namespace sparkmpi::kernels

@@ -81,15 +81,8 @@ const NumberFormatInfo& chosen_format(const Parameters& parameters, const Site& 
 }
 
 std::unique_ptr<timing::StoppingRule> stopping_rule(const Parameters& parameters) {
-  const auto repetitions = static_cast<std::size_t>(parameters.integer("repetitions"));
-  std::vector<std::unique_ptr<timing::StoppingRule>> rules;
-  if (repetitions > 0) {
-    rules.push_back(std::make_unique<timing::SampleCount>(repetitions));
-  } else {
-    rules.push_back(std::make_unique<timing::MedianConverged>(0.01, 30));
-    rules.push_back(std::make_unique<timing::TimeBudget>(parameters.real("max-time")));
-  }
-  return std::make_unique<timing::FirstOf>(std::move(rules));
+  return timing::samples_or_known_median(static_cast<std::size_t>(parameters.integer("repetitions")),
+                                         parameters.real("max-time"));
 }
 
 class Gemm final : public Kernel {

@@ -157,15 +157,6 @@ std::vector<Request> requests_of(const Parameters& parameters, const ModelConfig
                          static_cast<std::uint64_t>(parameters.integer("seed")));
 }
 
-std::vector<int> chosen_cpus(const Parameters& parameters, const Placement& placement) {
-  std::vector<int> cpus = placement.cpus;
-  const auto threads = static_cast<std::size_t>(parameters.integer("threads"));
-  if (threads > cpus.size())
-    throw UsageError(fmt::format("--threads {}: this rank has {} cores", threads, cpus.size()));
-  if (threads > 0) cpus.resize(threads);
-  return cpus;
-}
-
 LoadMode chosen_load_mode(const std::string& word) {
   if (word == "mmap") return LoadMode::mapped;
   if (word == "direct") return LoadMode::direct;
@@ -298,7 +289,7 @@ Settings resolve(const Parameters& parameters, const Site& site) {
   settings.seed = static_cast<std::uint64_t>(parameters.integer("seed"));
   settings.load = chosen_load_mode(parameters.text("load"));
   settings.kv_type = chosen_kv_type(parameters, site.placement.device);
-  settings.cpus = chosen_cpus(parameters, site.placement);
+  settings.cpus = chosen_cpus(site.placement, parameters.integer("threads"));
   settings.save_tokens = parameters.flag("save-tokens");
   refuse_what_cannot_fit(settings, site.placement, site.local_ranks);
   const bool on_gpu = site.placement.device.kind == DeviceKind::cuda;

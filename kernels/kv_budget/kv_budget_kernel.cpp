@@ -49,7 +49,8 @@ constexpr std::array<OptionSpec, 6> kOptions = {{
      .default_value = "0",
      .minimum = 0,
      .maximum = 16,
-     .help = "bytes of a weight (0.5: four bits); 0: the size of the model's files, 2 where there are none"},
+     .help = "bytes of a weight (0.5: four bits); 0: the size of the model's files, or what its "
+             "configuration makes it"},
     {.name = "kv-element-bytes",
      .kind = OptionKind::real,
      .default_value = "2",
@@ -109,7 +110,8 @@ void size_weights(const inference::ModelSource& model, double weight_bytes, Sett
     settings.weights_source = fmt::format("{} bytes a weight, as told", weight_bytes);
     return;
   }
-  settings.weights_source = "2 bytes a weight: no files to look at";
+  settings.weights_source =
+      fmt::format("{} by the configuration: no files to look at", inference::precision_of(model.config));
   const std::vector<std::filesystem::path> files = weight_files(model);
   if (files.empty()) return;
   double bytes = 0;
@@ -128,8 +130,7 @@ Settings resolve(const Parameters& parameters) {
   const inference::ModelSource model =
       inference::find_model(parameters.text("model"), ledger::process_environment("SPARKMPI_MODEL_PATH"));
   const double weight_bytes = parameters.real("weight-bytes");
-  settings.demand =
-      demand_of(model.config, weight_bytes > 0 ? weight_bytes : 2, parameters.real("kv-element-bytes"));
+  settings.demand = demand_of(model.config, weight_bytes, parameters.real("kv-element-bytes"));
   size_weights(model, weight_bytes, settings);
   settings.fraction = parameters.real("fraction");
   settings.contexts = positive_list(parameters.text("contexts"), "--contexts");

@@ -82,23 +82,21 @@ std::string_view to_string(Status status) {
 }
 
 double Demand::kv_of(std::int64_t context) const {
-  const double per_layer = kv_per_token / layers;
+  if (windows.empty()) return kv_per_token * static_cast<double>(context);
+  const double per_layer = kv_per_token / static_cast<double>(windows.size());
   double bytes = 0;
-  for (int layer = 0; layer < layers; ++layer) {
-    const bool windowed = window > 0 && layer >= first_window_layer;
-    bytes += per_layer * static_cast<double>(windowed ? std::min(window, context) : context);
-  }
+  for (const std::int64_t window : windows)
+    bytes += per_layer * static_cast<double>(window > 0 ? std::min(window, context) : context);
   return bytes;
 }
 
 Demand demand_of(const inference::ModelConfig& config, double weight_bytes, double element_bytes) {
   constexpr double kElement = 2;  // kv_bytes_per_token() is of 16-bit elements
   Demand demand;
-  demand.weights = weight_bytes * static_cast<double>(config.parameters());
+  demand.weights = weight_bytes > 0 ? weight_bytes * static_cast<double>(config.parameters())
+                                    : static_cast<double>(config.weight_bytes());
   demand.kv_per_token = static_cast<double>(config.kv_bytes_per_token()) * element_bytes / kElement;
-  demand.layers = config.layers;
-  demand.first_window_layer = config.first_window_layer;
-  demand.window = config.sliding_window;
+  for (int layer = 0; layer < config.layers; ++layer) demand.windows.push_back(config.window_of(layer));
   return demand;
 }
 

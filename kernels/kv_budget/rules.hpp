@@ -59,12 +59,13 @@ struct Budget {
 struct Demand {
   double weights = 0;
   double kv_per_token = 0;  ///< all layers, full attention
+  /// Tokens that each layer keeps, 0: all. Empty: one layer that keeps all.
+  std::vector<std::int64_t> windows;
   double kv_of(std::int64_t context) const;
-  int layers = 1, first_window_layer = 0;
-  std::int64_t window = 0;  ///< tokens that a layer from first_window_layer on keeps; 0: all
 };
 
-/// @param weight_bytes of a parameter. @param element_bytes of a key's or value's element.
+/// @param weight_bytes of a parameter; 0: as the model's configuration stores them. @param element_bytes of a
+/// key's or value's element.
 Demand demand_of(const inference::ModelConfig& config, double weight_bytes, double element_bytes);
 
 /// Every rule over every pool, pools outermost.

@@ -57,26 +57,9 @@ bool bypass_caches(const std::string& stores, std::size_t footprint) {
   throw UsageError(fmt::format("--stores: '{}' is none of auto, regular, non-temporal", stores));
 }
 
-std::vector<int> chosen_cpus(const Parameters& parameters, const Placement& placement) {
-  const std::int64_t threads = parameters.integer("threads");
-  if (threads > static_cast<std::int64_t>(placement.cpus.size())) {
-    throw UsageError(fmt::format("--threads {}: this rank has {} cores", threads, placement.cpus.size()));
-  }
-  std::vector<int> cpus = placement.cpus;
-  if (threads > 0) cpus.resize(static_cast<std::size_t>(threads));
-  return cpus;
-}
-
 std::unique_ptr<timing::StoppingRule> stopping_rule(const Parameters& parameters) {
-  const auto repetitions = static_cast<std::size_t>(parameters.integer("repetitions"));
-  std::vector<std::unique_ptr<timing::StoppingRule>> rules;
-  if (repetitions > 0) {
-    rules.push_back(std::make_unique<timing::SampleCount>(repetitions));
-  } else {
-    rules.push_back(std::make_unique<timing::MedianConverged>(0.01, 30));
-    rules.push_back(std::make_unique<timing::TimeBudget>(parameters.real("max-time")));
-  }
-  return std::make_unique<timing::FirstOf>(std::move(rules));
+  return timing::samples_or_known_median(static_cast<std::size_t>(parameters.integer("repetitions")),
+                                         parameters.real("max-time"));
 }
 
 void require_room(MemoryKind kind, std::size_t footprint, const Room& room) {
@@ -107,7 +90,7 @@ MemoryKind chosen_memory(const Parameters& parameters) {
 }
 
 void check_on_host(const Parameters& parameters, const Site& site) {
-  chosen_cpus(parameters, site.placement);
+  chosen_cpus(site.placement, parameters.integer("threads"));
   const std::int64_t footprint = parameters.integer("footprint");
   bypass_caches(parameters.text("stores"), static_cast<std::size_t>(footprint));
   if (parameters.text("memory") != "auto") {

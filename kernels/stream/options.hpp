@@ -18,7 +18,6 @@ namespace sparkmpi::kernels::stream {
 std::vector<const OperationInfo*> chosen_operations(const std::string& text);
 /// Whether stores go past the caches, for `--stores`.
 bool bypass_caches(const std::string& stores, std::size_t footprint);
-std::vector<int> chosen_cpus(const Parameters& parameters, const Placement& placement);
 std::unique_ptr<timing::StoppingRule> stopping_rule(const Parameters& parameters);
 
 /// What is free where a footprint would go, in bytes.

@@ -104,7 +104,7 @@ class Stream final : public Kernel {
     const Parameters& parameters = context.parameters;
     const auto footprint = static_cast<std::size_t>(parameters.integer("footprint"));
     const bool bypass = bypass_caches(parameters.text("stores"), footprint);
-    host::ThreadTeam team(chosen_cpus(parameters, context.site.placement));
+    host::ThreadTeam team(chosen_cpus(context.site.placement, parameters.integer("threads")));
     const host::Simd simd = host::best_simd();
     const Loops loops = loops_for(simd, bypass);
     context.recorder.fact("threads", std::int64_t{team.size()});

@@ -24,4 +24,14 @@ void FirstOf::add(double seconds) {
   }
 }
 
+std::unique_ptr<StoppingRule> samples_or_known_median(std::size_t samples, double most_s) {
+  if (samples > 0) return std::make_unique<SampleCount>(samples);
+  constexpr double kRelativeWidth = 0.01;
+  constexpr std::size_t kLeastSamples = 30;
+  std::vector<std::unique_ptr<StoppingRule>> rules;
+  rules.push_back(std::make_unique<MedianConverged>(kRelativeWidth, kLeastSamples));
+  rules.push_back(std::make_unique<TimeBudget>(most_s));
+  return std::make_unique<FirstOf>(std::move(rules));
+}
+
 }  // namespace sparkmpi::kernels::timing

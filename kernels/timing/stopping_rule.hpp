@@ -62,6 +62,10 @@ class MedianConverged final : public StoppingRule {
   bool done_ = false;
 };
 
+/// What a benchmark of one operation stops by: a number of samples when one is asked for; otherwise when the
+/// median is known to 1 %, or `most_s` of measuring are spent.
+std::unique_ptr<StoppingRule> samples_or_known_median(std::size_t samples, double most_s);
+
 /// The first of several rules to be done decides, and its reason counts.
 class FirstOf final : public StoppingRule {
  public:

@@ -1,10 +1,8 @@
 #include "launchers/cluster/host_report.hpp"
 
 #define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <fmt/format.h>
-#include <sys/utsname.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <array>

@@ -15,6 +15,7 @@
 #include "base/bytes.hpp"
 #include "base/error.hpp"
 #include "base/near_match.hpp"
+#include "base/shell_words.hpp"
 #include "launchers/study/plan_lines.hpp"
 
 namespace sparkmpi::launchers::study {
@@ -71,7 +72,7 @@ const std::map<std::string, Setter, std::less<>>& setters() {
        }},
       {"study.launcher-option",
        [](Plan& plan, Text text) {
-         for (const std::string& word : words_of(text)) plan.launcher_options.push_back(word);
+         for (const std::string& word : shell_words(text)) plan.launcher_options.push_back(word);
        }},
       {"study.hostfile", [](Plan& plan, Text text) { plan.hostfile = fs::absolute(text); }},
       {"study.show", [](Plan& plan, Text text) { plan.visible.push_back(fs::absolute(text)); }},
@@ -92,7 +93,7 @@ const std::map<std::string, Setter, std::less<>>& setters() {
        }},
       {"cache.files",
        [](Plan& plan, Text text) {
-         for (const std::string& word : words_of(text)) plan.cached_files.push_back(fs::absolute(word));
+         for (const std::string& word : shell_words(text)) plan.cached_files.push_back(fs::absolute(word));
        }},
       {"margins.relative",
        [](Plan& plan, Text text) {
@@ -109,7 +110,7 @@ const std::map<std::string, Setter, std::less<>>& setters() {
 }
 
 void add_environment(StudyPlan& plan, const std::string& name, const std::string& value) {
-  const std::vector<std::string> words = words_of(value);
+  const std::vector<std::string> words = shell_words(value);
   if (words.empty()) throw UsageError("name an environment, then its options: chroot rootfs=@rootfs");
   PlannedEnvironment planned{name, &find_environment(words.front()), {}, LaunchModel::hybrid, ""};
   Enclosure tried;
@@ -143,7 +144,7 @@ void apply(StudyPlan& plan, const PlanLine& line, std::set<std::string>& seen) {
   if (line.section == "environments" || line.section == "points" || line.section == "parameters") {
     check_name(line.key);
     if (line.section == "environments") return add_environment(plan, line.key, line.value);
-    std::vector<std::string> words = words_of(line.value);
+    std::vector<std::string> words = shell_words(line.value);
     if (words.empty()) throw UsageError("has no value");
     if (line.section == "points") {
       plan.points.push_back({line.key, std::move(words)});

@@ -72,8 +72,4 @@ std::vector<PlanLine> plan_lines(const std::string& text, std::string_view file)
   return lines;
 }
 
-std::vector<std::string> words_of(const std::string& value) {
-  return po::split_unix(value);
-}
-
 }  // namespace sparkmpi::launchers::study

@@ -16,7 +16,4 @@ struct PlanLine {
 /// lines' numbers. Throws UsageError, with the line, for what is none of these.
 std::vector<PlanLine> plan_lines(const std::string& text, std::string_view file);
 
-/// Words as a POSIX shell divides them, quotes and backslashes included, and nothing else of a shell.
-std::vector<std::string> words_of(const std::string& value);
-
 }  // namespace sparkmpi::launchers::study

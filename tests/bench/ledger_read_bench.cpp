@@ -1,5 +1,5 @@
-// What one reading of all cheap ledgers costs, which is what the sampler thread does 10 times a second: wall and CPU
-// time, median of many. The share of one core at 10 Hz is the CPU time × 10.
+// What one reading of all cheap ledgers costs, which is what the sampler thread does 10 times a second: wall
+// and CPU time, median of many. The share of one core at 10 Hz is the CPU time × 10.
 
 #include <fmt/format.h>
 #include <time.h>
@@ -36,6 +36,6 @@ int main() {
     wall.push_back(seconds(CLOCK_MONOTONIC) - wall_begin);
   }
   const double cost = median(cpu);
-  fmt::print("{} quantities: {:.0f} us wall, {:.0f} us CPU a reading; {:.3f} % of one core at 10 Hz\n", quantities,
-             1e6 * median(wall), 1e6 * cost, 1e3 * cost);
+  fmt::print("{} quantities: {:.0f} us wall, {:.0f} us CPU a reading; {:.3f} % of one core at 10 Hz\n",
+             quantities, 1e6 * median(wall), 1e6 * cost, 1e3 * cost);
 }

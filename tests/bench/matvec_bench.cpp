@@ -1,5 +1,5 @@
-// The decode product alone: GB/s of weights read by each SIMD set's matvec, beside the read bandwidth of the same
-// threads. Rows of 576, 1536 and 4096 columns, 1 and 4 vectors; best of six.
+// The decode product alone: GB/s of weights read by each SIMD set's matvec, beside the read bandwidth of the
+// same threads. Rows of 576, 1536 and 4096 columns, 1 and 4 vectors; best of six.
 //
 //   bench_matvec [THREADS]      default: 2
 
@@ -57,7 +57,8 @@ int main(int count, char** words) {
     const auto slice = host::slice_of(weights.size(), worker, team.size());
     std::memset(weights.data() + slice.begin, 1, slice.end - slice.begin);
   });
-  fmt::print("read       {:6.1f} GB/s\n", 1e-9 * stream::measure_read_bandwidth(team, std::size_t{256} << 20, 0.5));
+  fmt::print("read       {:6.1f} GB/s\n",
+             1e-9 * stream::measure_read_bandwidth(team, std::size_t{256} << 20, 0.5));
   for (const auto simd : {host::Simd::portable, host::Simd::avx2, host::Simd::avx512, host::Simd::avx512_bf16,
                           host::Simd::neon, host::Simd::sve}) {
     if (!host::supported(simd)) continue;

@@ -155,10 +155,10 @@ def main():
     parser.add_argument("--sparkmpi", type=Path, required=True)
     arguments = parser.parse_args()
     full.need("slurmctld", "slurmd", "srun", "munged", "ip", "nsenter")
-    program = arguments.sparkmpi.resolve()
     checks = Checks()
-    # Not under /tmp: each node has a /tmp of its own.
+    # Not under /tmp: each node has a /tmp of its own, and the tree that the program was built in may lie there.
     scratch = Path(tempfile.mkdtemp(prefix="sparkmpi-slurm-", dir="/var/tmp"))
+    program = Path(shutil.copy2(arguments.sparkmpi, scratch / "sparkmpi"))
     cluster = Cluster(scratch)
     try:
         cluster.build()

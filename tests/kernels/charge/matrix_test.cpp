@@ -53,6 +53,26 @@ TEST(Matrix, ANoisyLedgerIsIndeterminateAndTheOthersAreNot) {
   EXPECT_EQ(verdict(matrix, "memfd", "cgroup.current"), Verdict::counted);
 }
 
+TEST(Matrix, FreePagesOnTheCoresOwnListsAreNoNoiseOfMemFree) {
+  FalseMachine machine;
+  std::vector<Observation> cells = experiment(machine, "memfd", {});
+  double moved = 0;
+  for (Observation& cell : cells) {
+    for (ledger::Snapshot& snapshot : cell.snapshots) {
+      moved = std::fmod(moved + 173.0 * kMiB, 400.0 * kMiB);
+      for (ledger::Reading& reading : snapshot.readings) {
+        if (reading.name == "meminfo.MemFree" || reading.name == "meminfo.MemAvailable")
+          reading.value -= moved;
+        if (reading.name == "zoneinfo.pcp_free") reading = {reading.name, "B", ledger::Answer::value, moved};
+      }
+    }
+  }
+  const Matrix matrix = charge_matrix(cells);
+  EXPECT_EQ(matrix.doubtful, "");
+  EXPECT_EQ(verdict(matrix, "memfd", "meminfo.MemFree"), Verdict::counted);
+  EXPECT_EQ(verdict(matrix, "file_read", "meminfo.MemAvailable"), Verdict::uncounted);
+}
+
 TEST(Matrix, NoiseOfOtherAllocatorsWidensAnExactLine) {
   FalseMachine machine;
   std::vector<Observation> cells =

@@ -108,9 +108,7 @@ TEST(KvDemand, Llama3AndItsContexts) {
 
 TEST(KvDemand, AWindowBoundsAContextsBytes) {
   Demand needs = demand(0, 10);
-  needs.layers = 2;
-  needs.window = 100;
-  needs.first_window_layer = 1;
+  needs.windows = {0, 100};
   EXPECT_EQ(needs.kv_of(50), 500);
   EXPECT_EQ(needs.kv_of(1000), 5 * 1000 + 5 * 100);
 }
