@@ -13,8 +13,12 @@ struct Suffix {
   std::string_view ending, unit;
 };
 // The longest ending that fits decides.
-constexpr std::array<Suffix, 5> kSuffixes = {
-    {{"_bytes_per_s", "B/s"}, {"_per_s", "1/s"}, {"_bytes", "B"}, {"_celsius", "degC"}, {"_s", "s"}}};
+constexpr std::array<Suffix, 6> kSuffixes = {{{"_bytes_per_s", "B/s"},
+                                              {"_flops_per_s", "flop/s"},
+                                              {"_per_s", "1/s"},
+                                              {"_bytes", "B"},
+                                              {"_celsius", "degC"},
+                                              {"_s", "s"}}};
 
 std::string_view unit_by_name(std::string_view name) {
   for (const Suffix& suffix : kSuffixes) {
