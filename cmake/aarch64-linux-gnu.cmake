@@ -18,5 +18,6 @@ set(ENV{PKG_CONFIG_LIBDIR} ${SPARKMPI_SYSROOT}/usr/lib/aarch64-linux-gnu/pkgconf
 foreach(language C CXX)
   set(CMAKE_${language}_FLAGS_INIT "-idirafter ${SPARKMPI_SYSROOT}/usr/include/aarch64-linux-gnu")
 endforeach()
-set(CMAKE_EXE_LINKER_FLAGS_INIT "-Wl,-rpath-link,${SPARKMPI_SYSROOT}/usr/lib/aarch64-linux-gnu -Wl,-rpath-link,${SPARKMPI_SYSROOT}/lib/aarch64-linux-gnu")
+# by-name holds the libraries that are linked by name alone; the whole folder would bring another C library.
+set(CMAKE_EXE_LINKER_FLAGS_INIT "-L${SPARKMPI_SYSROOT}/by-name -Wl,-rpath-link,${SPARKMPI_SYSROOT}/usr/lib/aarch64-linux-gnu -Wl,-rpath-link,${SPARKMPI_SYSROOT}/lib/aarch64-linux-gnu")
 set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64-static -cpu max -L ${SPARKMPI_SYSROOT})

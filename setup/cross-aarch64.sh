@@ -35,6 +35,8 @@ if [ ! -e "$sysroot/.complete" ]; then
   find "$sysroot" -type l -lname '/*' -printf '%p %l\n' | while read -r link target; do
     ln -sfn "$(realpath -m --relative-to="$(dirname "$link")" "$sysroot$target")" "$link"
   done
+  mkdir -p "$sysroot/by-name"
+  ln -sfn ../usr/lib/aarch64-linux-gnu/libyaml-cpp.so "$sysroot/by-name/libyaml-cpp.so"
   touch "$sysroot/.complete"
   rm -rf "$sysroot.apt"
 fi
