@@ -71,7 +71,8 @@ run_study() {
   say "$(head -n 1 build/quickstart/next)"
   # The first line is the comparison; the words in it are quoted for a shell.
   eval "$(head -n 1 build/quickstart/next)"
-  say "" "More:" "$(tail -n +2 build/quickstart/next)"
+  say "More:"
+  tail -n +2 build/quickstart/next
 }
 
 allow_mpi_as_root
