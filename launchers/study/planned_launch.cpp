@@ -29,13 +29,14 @@ bool mentions_root(const StudyPlan& plan, const std::vector<Trial>& schedule, co
 }
 
 Argv planned_launch(const StudyPlan& plan, const PlannedEnvironment& planned, const Places& places,
-                    const fs::path& directory, Argv words) {
+                    const fs::path& directory, int ranks, Argv words) {
   LaunchPlan launch;
   launch.environment = planned.environment;
   for (const std::string& option : planned.options) launch.options.push_back(filled_in(option, places));
   launch.model = planned.model;
   launch.launcher = plan.launcher;
-  launch.ranks = plan.ranks;
+  launch.ranks = ranks;
+  launch.assignments = plan.variables;
   launch.hostfile = plan.hostfile;
   launch.launcher_options = plan.launcher_options;
   launch.visible = plan.visible;
@@ -46,6 +47,13 @@ Argv planned_launch(const StudyPlan& plan, const PlannedEnvironment& planned, co
   launch.gpu = plan.gpu;
   launch.oversubscribe = plan.oversubscribe;
   return launch_command(launch);
+}
+
+int fewest_ranks(const StudyPlan& plan) {
+  std::vector<int> ranks;
+  for (const PlannedPoint& point : plan.points)
+    ranks.insert(ranks.end(), point.ranks.begin(), point.ranks.end());
+  return ranks.empty() ? 1 : std::ranges::min(ranks);
 }
 
 }  // namespace
@@ -79,7 +87,8 @@ Argv trial_command(const StudyPlan& plan, const Trial& trial, const Places& plac
   Argv words = trial.words;
   words.insert(words.end(), {"-o", (attempt / "result.h5").string()});
   for (const std::string& label : labels) words.insert(words.end(), {"--label", label});
-  return planned_launch(plan, plan.environments[trial.environment], places, attempt, std::move(words));
+  return planned_launch(plan, plan.environments[trial.environment], places, attempt, trial.ranks,
+                        std::move(words));
 }
 
 std::vector<Try> try_environments(const StudyPlan& plan, const StudyOptions& options) {
@@ -98,7 +107,7 @@ std::vector<Try> try_environments(const StudyPlan& plan, const StudyOptions& opt
     }
     progress.now(fmt::format("trying {}", planned.name));
     fs::create_directories(scratch);
-    const Argv command = planned_launch(plan, planned, places, scratch,
+    const Argv command = planned_launch(plan, planned, places, scratch, fewest_ranks(plan),
                                         {"stream", "--device", "host", "--footprint", "64K", "--operation",
                                          "read", "-r", "3", "-q", "-o", (scratch / "result.h5").string()});
     constexpr double kLongest = 120;
