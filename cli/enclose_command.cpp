@@ -19,6 +19,7 @@ int enclose_command(const std::vector<std::string>& arguments) {
   add("option", po::value<Texts>());
   add("directory", po::value<std::string>());
   add("show", po::value<Texts>());
+  add("variable", po::value<Texts>());
   add("gpu", "");
   const auto dashes = dashes_in(arguments);
   const ParsedOptions parsed = parse_options({arguments.begin(), dashes}, options);
@@ -33,6 +34,7 @@ int enclose_command(const std::vector<std::string>& arguments) {
   enclosure.directory = parsed.values["directory"].as<std::string>();
   if (parsed.values.count("show") != 0)
     for (const std::string& path : parsed.values["show"].as<Texts>()) enclosure.visible.emplace_back(path);
+  if (parsed.values.count("variable") != 0) enclosure.variables = parsed.values["variable"].as<Texts>();
   enclosure.gpu = parsed.values.count("gpu") != 0;
   enclosure.name = fmt::format("sparkmpi-{}", getpid());
   become(launchers::enclosed_command(environment, enclosure, {dashes + 1, arguments.end()},

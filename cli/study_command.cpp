@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "cli/help.hpp"
 #include "cli/parse_options.hpp"
+#include "launchers/study/fit.hpp"
 #include "launchers/study/study.hpp"
 
 namespace sparkmpi::cli {
@@ -45,6 +46,8 @@ int study_command(const std::vector<std::string>& arguments) {
   auto add = known.add_options();
   add("help,h", "this text");
   add("output,o", po::value<std::string>()->value_name("DIR"), "the study's directory (default: ./NAME)");
+  add("gpus", po::value<std::string>()->value_name("N[xMEMORY]"),
+      "plan for so many GPUs (8x80G) and not for those that are here");
   add("retry-failed", "run trials that failed again; what they left is kept");
   add("dry-run", "print the schedule with the trials' commands and run nothing");
   const ParsedOptions parsed = parse_options(arguments, known);
@@ -58,7 +61,11 @@ int study_command(const std::vector<std::string>& arguments) {
     return 0;
   }
   if (parsed.words.size() != 1) throw UsageError("study: name one plan file");
-  const study::StudyPlan plan = study::read_plan(parsed.words.front());
+  const auto gpus = parsed.values.count("gpus") != 0
+                        ? study::parse_gpus(parsed.values["gpus"].as<std::string>())
+                        : study::gpus_here();
+  const auto [plan, left_out] = study::fitted(study::read_plan(parsed.words.front()), gpus);
+  for (const std::string& line : left_out) fmt::print(stderr, "sparkmpi: note: {}\n", line);
   study::StudyOptions options;
   options.directory =
       parsed.values.count("output") != 0 ? parsed.values["output"].as<std::string>() : plan.name;

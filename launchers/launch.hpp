@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "launchers/environment.hpp"
@@ -29,6 +30,7 @@ struct LaunchPlan {
   std::string program;                 ///< of the ranks; the same path everywhere
   Argv arguments;                      ///< the program's
   std::vector<std::string> variables;  ///< names that an inside model's container is given
+  std::vector<std::pair<std::string, std::string>> assignments;  ///< variables that every rank finds set
   bool gpu = false;
   bool oversubscribe = false;
 };
@@ -38,7 +40,8 @@ struct LaunchPlan {
 /// contradicts itself (a host file with the inside model).
 Argv launch_command(const LaunchPlan& plan);
 
-/// What a rank's `sparkmpi enclose` becomes. @param environment_variables as in environ: "NAME=value".
+/// What a rank's `sparkmpi enclose` becomes. @param environment_variables as in environ: "NAME=value"; those
+/// of variables_to_hand_on() are handed on besides the enclosure's own.
 Argv enclosed_command(const EnvironmentInfo& environment, Enclosure enclosure, const Argv& inner,
                       const std::vector<std::string>& environment_variables);
 

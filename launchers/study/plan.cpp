@@ -16,6 +16,7 @@
 #include "base/error.hpp"
 #include "base/near_match.hpp"
 #include "base/shell_words.hpp"
+#include "base/value_list.hpp"
 #include "launchers/study/plan_lines.hpp"
 
 namespace sparkmpi::launchers::study {
@@ -43,6 +44,30 @@ bool flag_of(const std::string& text) {
   throw UsageError(fmt::format("'{}' is neither yes nor no", text));
 }
 
+/// "1,2,4,8" or "1-8*2"
+std::vector<int> ranks_of(const std::string& text) {
+  std::vector<int> ranks;
+  for (const std::int64_t value : parse_integer_list(text, "ranks")) {
+    if (value < 1 || value > 1000000)
+      throw UsageError(fmt::format("'{}' is no number from 1 to 1000000", value));
+    if (std::ranges::find(ranks, value) != ranks.end())
+      throw UsageError(fmt::format("{} is there twice", value));
+    ranks.push_back(static_cast<int>(value));
+  }
+  return ranks;
+}
+
+/// "40G each", "144G together"
+GpuMemoryNeed gpu_memory_of(const std::string& text) {
+  const std::vector<std::string> words = shell_words(text);
+  if (words.size() != 2 || (words[1] != "each" && words[1] != "together"))
+    throw UsageError(
+        fmt::format("'{}' is no GPU memory such as '40G each' (on every rank's GPU) or '144G "
+                    "together' (on all GPUs of the trial)",
+                    text));
+  return {parse_bytes(words[0], "gpu-memory"), words[1] == "each"};
+}
+
 template <class Choice>
 Choice choice_of(const std::string& text, const std::map<std::string_view, Choice>& choices) {
   const auto found = choices.find(text);
@@ -65,7 +90,11 @@ const std::map<std::string, Setter, std::less<>>& setters() {
       {"study.repetitions", [](Plan& plan, Text text) { plan.repetitions = number_of(text, 1, 10000); }},
       {"study.seed",
        [](Plan& plan, Text text) { plan.seed = number_of<std::uint64_t>(text, 0, UINT64_MAX); }},
-      {"study.ranks", [](Plan& plan, Text text) { plan.ranks = number_of(text, 1, 1000000); }},
+      {"study.ranks", [](Plan& plan, Text text) { plan.ranks = ranks_of(text); }},
+      {"study.ranks-at-most",
+       [](Plan& plan, Text text) {
+         plan.at_most_gpus = choice_of<bool>(text, {{"any", false}, {"gpus", true}});
+       }},
       {"study.launcher",
        [](Plan& plan, Text text) {
          plan.launcher = choice_of<Launcher>(text, {{"mpirun", Launcher::mpirun}, {"srun", Launcher::srun}});
@@ -128,6 +157,14 @@ void add_environment(StudyPlan& plan, const std::string& name, const std::string
   plan.environments.push_back(std::move(planned));
 }
 
+PlannedPoint& point_of(StudyPlan& plan, const std::string& name) {
+  const auto found = std::ranges::find(plan.points, name, &PlannedPoint::name);
+  if (found != plan.points.end()) return *found;
+  std::vector<std::string_view> names;
+  for (const PlannedPoint& point : plan.points) names.push_back(point.name);
+  throw UsageError(fmt::format("there is no point of that name above{}", did_you_mean(name, names)));
+}
+
 /// Names become parts of file names and facts.
 void check_name(const std::string& name) {
   constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
@@ -147,10 +184,25 @@ void apply(StudyPlan& plan, const PlanLine& line, std::set<std::string>& seen) {
     std::vector<std::string> words = shell_words(line.value);
     if (words.empty()) throw UsageError("has no value");
     if (line.section == "points") {
-      plan.points.push_back({line.key, std::move(words)});
+      plan.points.push_back({line.key, std::move(words), {}, {}});
     } else {
+      if (line.key == "ranks")
+        throw UsageError("the numbers of ranks are no parameter; they stand in [study] ranks");
       plan.parameters.emplace_back(line.key, std::move(words));
     }
+    return;
+  }
+  if (line.section == "ranks") {
+    point_of(plan, line.key).ranks = ranks_of(line.value);
+    return;
+  }
+  if (line.section == "gpu-memory") {
+    point_of(plan, line.key).gpu_memory = gpu_memory_of(line.value);
+    return;
+  }
+  if (line.section == "variables") {
+    check_name(line.key);
+    plan.variables.emplace_back(line.key, line.value);
     return;
   }
   const auto setter = setters().find(option);
@@ -188,6 +240,11 @@ StudyPlan parse_plan(const std::string& text, const std::filesystem::path& file)
   }
   check_name(plan.name);
   require_complete(plan);
+  for (PlannedPoint& point : plan.points) {
+    if (point.ranks.empty()) point.ranks = plan.ranks;
+    plan.several_ranks =
+        plan.several_ranks || point.ranks != plan.points.front().ranks || point.ranks.size() > 1;
+  }
   return plan;
 }
 

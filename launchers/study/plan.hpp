@@ -1,6 +1,6 @@
 #pragma once
-// A study as a file says it (docs/studies.md has the format): environments × points × parameters, repeated in
-// blocks.
+// A study as a file says it (docs/studies.md has the format): environments × points × ranks × parameters,
+// repeated in blocks.
 
 #include <cstdint>
 #include <filesystem>
@@ -25,9 +25,17 @@ struct PlannedEnvironment {
   std::string program;  ///< empty: this program
 };
 
+/// GPU memory without which a point is not tried.
+struct GpuMemoryNeed {
+  std::uint64_t bytes = 0;  ///< 0: none is stated
+  bool each = true;         ///< on every rank's GPU; otherwise on all of the trial's together
+};
+
 struct PlannedPoint {
   std::string name;
-  Argv words;  ///< arguments of `sparkmpi run`; "@model" stands for a parameter
+  Argv words;  ///< arguments of `sparkmpi run`; "@model" stands for a parameter, "@ranks" for the ranks
+  std::vector<int> ranks;  ///< the point is run with each
+  GpuMemoryNeed gpu_memory;
 };
 
 /// What the machine has to be like before each trial.
@@ -50,7 +58,9 @@ struct StudyPlan {
   Design design = Design::blocks;
   int repetitions = 1;  ///< number of blocks
   std::uint64_t seed = 1;
-  int ranks = 1;
+  std::vector<int> ranks = {1};  ///< of points that do not say their own
+  bool several_ranks = false;    ///< some point has more than one number of ranks
+  bool at_most_gpus = false;     ///< larger numbers of ranks than there are GPUs are left out
   Launcher launcher = Launcher::mpirun;
   std::vector<std::string> launcher_options;
   std::filesystem::path hostfile;
@@ -60,6 +70,7 @@ struct StudyPlan {
   std::vector<PlannedEnvironment> environments;
   std::vector<PlannedPoint> points;
   std::vector<std::pair<std::string, std::vector<std::string>>> parameters;
+  std::vector<std::pair<std::string, std::string>> variables;  ///< of every trial's environment
   Cooldown cooldown;
   CacheState cache = CacheState::keep;
   std::vector<std::filesystem::path> cached_files;

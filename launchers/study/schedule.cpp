@@ -29,6 +29,7 @@ std::set<std::string> names_in(const std::string& text) {
 /// A point with its parameters put in.
 struct Concrete {
   std::string title;
+  int ranks;
   Argv words;
 };
 
@@ -37,15 +38,21 @@ std::vector<Concrete> expand(const StudyPlan& plan, const PlannedPoint& point, c
   for (const std::string& word : point.words) mentioned.merge(names_in(word));
   struct Choice {
     std::string title;
+    int ranks;
     Places places;
   };
-  std::vector<Choice> choices = {{point.name, places}};
+  std::vector<Choice> choices;
+  for (const int ranks : point.ranks) {
+    choices.push_back(
+        {plan.several_ranks ? fmt::format("{} ranks={}", point.name, ranks) : point.name, ranks, places});
+    choices.back().places["ranks"] = std::to_string(ranks);
+  }
   for (const auto& [name, values] : plan.parameters) {
     if (!mentioned.contains(name)) continue;
     std::vector<Choice> more;
     for (const Choice& choice : choices) {
       for (const std::string& value : values) {
-        Choice next{fmt::format("{} {}={}", choice.title, name, value), choice.places};
+        Choice next{fmt::format("{} {}={}", choice.title, name, value), choice.ranks, choice.places};
         next.places[name] = filled_in(value, places);
         more.push_back(std::move(next));
       }
@@ -54,7 +61,7 @@ std::vector<Concrete> expand(const StudyPlan& plan, const PlannedPoint& point, c
   }
   std::vector<Concrete> all;
   for (const Choice& choice : choices) {
-    Concrete concrete{choice.title, {}};
+    Concrete concrete{choice.title, choice.ranks, {}};
     for (const std::string& word : point.words) concrete.words.push_back(filled_in(word, choice.places));
     all.push_back(std::move(concrete));
   }
@@ -135,9 +142,10 @@ std::string filled_in(const std::string& text, const Places& places) {
     const std::string name = text.substr(i + 1, end - i - 1);
     const auto found = places.find(name);
     if (found == places.end())
-      throw UsageError(fmt::format(
-          "'@{}' in '{}' stands for nothing: it is no parameter, nor @plan or @rootfs; write @@ for an @",
-          name, text));
+      throw UsageError(
+          fmt::format("'@{}' in '{}' stands for nothing: it is no parameter, nor @ranks, @plan or @rootfs; "
+                      "write @@ for an @",
+                      name, text));
     filled += found->second;
     i = end;
   }
@@ -168,6 +176,7 @@ std::vector<Trial> make_schedule(const StudyPlan& plan, const Places& places) {
       trial.block = static_cast<int>(block) + 1;
       trial.environment = environment;
       trial.point = points[point].title;
+      trial.ranks = points[point].ranks;
       trial.words = points[point].words;
       trial.name = file_name(fmt::format("{:04}-b{}-{}-{}", trial.order, trial.block,
                                          plan.environments[environment].name, trial.point));

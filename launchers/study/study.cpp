@@ -261,7 +261,8 @@ Argv trial_command(const StudyPlan& plan, const Trial& trial, const Places& plac
   for (const std::string& option : planned.options) launch.options.push_back(filled_in(option, places));
   launch.model = planned.model;
   launch.launcher = plan.launcher;
-  launch.ranks = plan.ranks;
+  launch.ranks = trial.ranks;
+  launch.assignments = plan.variables;
   launch.hostfile = plan.hostfile;
   launch.launcher_options = plan.launcher_options;
   launch.visible = plan.visible;

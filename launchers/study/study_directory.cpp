@@ -22,7 +22,8 @@ void keep(const fs::path& file, const std::string& text, const fs::path& directo
   if (!before) return write_whole(file, text);
   if (*before != text)
     throw UsageError(fmt::format(
-        "{} belongs to another plan or another version of it ({} differs); name another directory with -o",
+        "{} belongs to another plan, another version of it or another number of GPUs ({} differs); name "
+        "another directory with -o",
         directory.string(), file.filename().string()));
 }
 

@@ -147,6 +147,31 @@ def states_are_waited_for(bench):
     checks.expect(result.returncode == 1 and "not in the state" in result.stderr and not attempts(bench.scratch / "hot"), f"too hot: {result.stderr}")
 
 
+def several_ranks(bench):
+    """One plan for any number of ranks; what the GPUs said to be there can't do is left out."""
+    checks = bench.checks
+    text = PLAN.replace("repetitions = 3", "repetitions = 1\nranks = 1-4*2\nranks-at-most = gpus").replace("again = native\n", "")
+    plan = bench.plan("ranks.ini", text + "\n[variables]\nNCCL_NVLS_ENABLE = 0\n")
+    result = bench.run(plan, "-o", bench.scratch / "ranks", "--gpus", "2")
+    checks.expect(result.returncode == 0 and "stream with 4 ranks is left out: there are 2 GPUs" in result.stderr, f"1 and 2 of 4 ranks: {result.stderr}")
+    found = {}
+    for path in sorted((bench.scratch / "ranks" / "results").glob("*.h5")):
+        with h5py.File(path) as file:
+            found[file["provenance"].attrs["point"]] = len(file["ranks/local_rank"])
+    checks.expect(found == {"stream ranks=1": 1, "stream ranks=2": 2}, f"numbers of ranks: {found}")
+    result = bench.run(plan, "-o", bench.scratch / "ranks", "--gpus", "4")
+    checks.expect(result.returncode == 2 and "another number of GPUs" in result.stderr, f"more GPUs in the same directory: {result.stderr}")
+
+    shown = text.replace("stream = stream --device host --footprint 64K --operation read -r 3 -q", "model = inference --device host -m there -p 8 -n 2")
+    models = bench.scratch / "models; here"
+    (models / "there").mkdir(parents=True)
+    (models / "there" / "config.json").write_text("{}")
+    plan = bench.plan("variables.ini", shown + f"\n[variables]\nSPARKMPI_MODEL_PATH = {models}\n")
+    result = bench.run(plan, "-o", bench.scratch / "variables", "--gpus", "1")
+    logs = [file.read_text() for file in (bench.scratch / "variables").glob("trials/*/attempt-1/log.txt")]
+    checks.expect(result.returncode == 1 and len(logs) == 1 and str(models / "there") in logs[0], f"a variable of the plan: {logs}")
+
+
 def interrupted(bench):
     checks = bench.checks
     plan = bench.plan("long.ini", PLAN.replace("--footprint 64K", "--footprint 64M").replace("-r 3", "-r 1000000").replace("repetitions = 3", "repetitions = 1"))
@@ -201,7 +226,7 @@ def main():
     scratch = Path(tempfile.mkdtemp(prefix="sparkmpi study; "))
     bench = Bench(arguments.sparkmpi.resolve(), scratch, checks)
     try:
-        for part in (bad_plans, killed_and_resumed, failures_are_kept, states_are_waited_for, interrupted):
+        for part in (bad_plans, killed_and_resumed, failures_are_kept, states_are_waited_for, several_ranks, interrupted):
             part(bench)
         shipped(bench, arguments.plans.resolve())
     finally:

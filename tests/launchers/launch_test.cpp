@@ -37,6 +37,26 @@ TEST(Launch, HybridRanksEncloseThemselves) {
                           "-o", "$(touch x).h5"));
 }
 
+TEST(Launch, VariablesReachEveryRankWhereverItIs) {
+  LaunchPlan made = plan("native", {});
+  made.assignments = {{"NCCL_NVLS_ENABLE", "0"}, {"A", "b c"}};
+  EXPECT_THAT(launch_command(made),
+              ElementsAre("env", "NCCL_NVLS_ENABLE=0", "A=b c", "mpirun", "-np", "2", "-x",
+                          "NCCL_NVLS_ENABLE", "-x", "A", "/opt/sparkmpi", "stream", "-o", "$(touch x).h5"));
+  made = plan("podman", {"image=i"});
+  made.assignments = {{"A", "1"}};
+  EXPECT_THAT(launch_command(made), testing::IsSupersetOf({"env", "A=1", "-x", "A", "--variable"}));
+  made.model = LaunchModel::inside;
+  EXPECT_THAT(launch_command(made), testing::IsSupersetOf({"env", "A=1", "--env=A", "-x", "A"}));
+  Enclosure enclosure;
+  enclosure.options = {{"image", "i"}};
+  enclosure.directory = "/data";
+  enclosure.variables = {"A"};
+  EXPECT_THAT(enclosed_command(find_environment("podman"), enclosure, {"x"}, {"NCCL_B=1", "C=1"}),
+              testing::AllOf(testing::IsSupersetOf({"--env=A", "--env=NCCL_B"}),
+                             testing::Not(testing::Contains("--env=C"))));
+}
+
 TEST(Launch, InsideIsOneEnclosureAroundMpirun) {
   LaunchPlan made = plan("chroot", {"rootfs=/r"});
   made.model = LaunchModel::inside;

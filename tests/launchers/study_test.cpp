@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "launchers/study/design.hpp"
+#include "launchers/study/fit.hpp"
 #include "launchers/study/machine_state.hpp"
 #include "launchers/study/plan.hpp"
 #include "launchers/study/schedule.hpp"
@@ -87,6 +88,103 @@ TEST(Plan, FaultsNameTheirLine) {
   EXPECT_THAT(fault(replaced("[points]", "[pionts]")), HasSubstr("there is no option 'pionts.stream'"));
   EXPECT_THAT(fault(replaced("@batch", "@bach")), HasSubstr("'@bach'"));
   EXPECT_THAT(fault(replaced("@batch", "1")), HasSubstr("no point mentions the parameter batch"));
+}
+
+/// Two points over several numbers of ranks; the second on at least two GPUs of 40 GiB in all.
+constexpr const char* kRanks = R"([study]
+name = ranks
+ranks = 1-8*2
+ranks-at-most = gpus
+
+[variables]
+NCCL_NVLS_ENABLE = 0
+
+[environments]
+native = native
+
+[points]
+divided = inference --tp @ranks
+large = inference -m large
+
+[ranks]
+large = 2,4
+
+[gpu-memory]
+divided = 20G each
+large = 60G together
+)";
+
+std::vector<std::pair<std::string, int>> points_of(const StudyPlan& plan) {
+  std::vector<std::pair<std::string, int>> points;
+  for (const Trial& trial : make_schedule(plan, kPlaces)) points.emplace_back(trial.point, trial.ranks);
+  std::ranges::sort(points);
+  return points;
+}
+
+TEST(Ranks, AreAFactorOfTheStudy) {
+  using Pair = std::pair<std::string, int>;
+  EXPECT_THAT(points_of(demo(kRanks)),
+              ElementsAre(Pair("divided ranks=1", 1), Pair("divided ranks=2", 2), Pair("divided ranks=4", 4),
+                          Pair("divided ranks=8", 8), Pair("large ranks=2", 2), Pair("large ranks=4", 4)));
+  const StudyPlan plan = demo(kRanks);
+  for (const Trial& trial : make_schedule(plan, kPlaces)) {
+    if (trial.point != "divided ranks=4") continue;
+    EXPECT_EQ(trial.words, (Argv{"inference", "--tp", "4"}));
+    const Argv command = trial_command(plan, trial, places_of(plan, "/s"), "/s/a", {});
+    EXPECT_THAT(std::vector(command.begin(), command.begin() + 7),
+                ElementsAre("env", "NCCL_NVLS_ENABLE=0", "mpirun", "-np", "4", "-x", "NCCL_NVLS_ENABLE"));
+  }
+}
+
+TEST(Ranks, FaultsNameTheirLine) {
+  const auto changed = [](const std::string& from, const std::string& to) {
+    std::string text = kRanks;
+    return fault(text.replace(text.find(from), from.size(), to));
+  };
+  EXPECT_THAT(changed("1-8*2", "1,2,1"), HasSubstr("line 3: ranks: 1 is there twice"));
+  EXPECT_THAT(changed("1-8*2", "0,1"), HasSubstr("line 3: ranks"));
+  EXPECT_THAT(changed("= gpus", "= gpu"), HasSubstr("line 4: ranks-at-most: 'gpu' is none of any, gpus"));
+  EXPECT_THAT(changed("large = 2,4", "lagre = 2,4"),
+              HasSubstr("line 17: lagre: there is no point of that name"));
+  EXPECT_THAT(changed("20G each", "20G"), HasSubstr("line 20: divided: '20G' is no GPU memory"));
+  EXPECT_THAT(changed("large = 60G", "ranks = 60G"), HasSubstr("line 21"));
+}
+
+TEST(Fit, WhatTheGpusCanNotDoIsLeftOutAndSaid) {
+  const Fitted two = fitted(demo(kRanks), parse_gpus("2x40G"));
+  EXPECT_THAT(two.plan.points[0].ranks, ElementsAre(1, 2));
+  EXPECT_THAT(two.plan.points[1].ranks, ElementsAre(2));
+  EXPECT_THAT(two.left_out, ElementsAre("divided with 4, 8 ranks is left out: there are 2 GPUs",
+                                        "large with 4 ranks is left out: there are 2 GPUs"));
+  EXPECT_EQ(make_schedule(two.plan, kPlaces).size(), 3U);
+
+  const Fitted small = fitted(demo(kRanks), parse_gpus("4x20G"));
+  EXPECT_THAT(small.plan.points[1].ranks, ElementsAre(4));
+  EXPECT_THAT(small.left_out,
+              testing::Contains("large with 2 ranks is left out: 2 GPUs have 40.0 GiB, it needs 60.0 GiB"));
+
+  const Fitted each = fitted(demo(kRanks), parse_gpu_memories("40960\n16384\n"));
+  EXPECT_THAT(each.plan.points[0].ranks, ElementsAre(1));
+  EXPECT_THAT(each.left_out, testing::Contains(HasSubstr("GPU 1 has 16.0 GiB, it needs 20.0 GiB on each")));
+
+  // One GPU leaves the large point without any; a parameter that only it mentions is no fault.
+  EXPECT_EQ(make_schedule(fitted(demo(kRanks), parse_gpus("1")).plan, kPlaces).size(), 1U);
+  EXPECT_THROW(fitted(demo(kRanks), {}), UsageError);
+  EXPECT_EQ(fitted(demo(), {}).left_out.size(), 0U);
+}
+
+TEST(Fit, UnknownMemoryLeavesNothingOut) {
+  const std::vector<Gpu> gpus = parse_gpu_memories("[N/A]\n[N/A]\n");
+  ASSERT_EQ(gpus.size(), 2U);
+  EXPECT_FALSE(gpus[0].memory);
+  EXPECT_THAT(fitted(demo(kRanks), gpus).plan.points[1].ranks, ElementsAre(2));
+}
+
+TEST(Fit, GpusAsPeopleWriteThem) {
+  EXPECT_EQ(parse_gpus("8").size(), 8U);
+  EXPECT_EQ(parse_gpus("2x1.5G")[1].memory, 1.5 * (1 << 30));
+  for (const char* wrong : {"", "x80G", "2y80G", "2x", "-1", "two"})
+    EXPECT_THROW(parse_gpus(wrong), UsageError) << wrong;
 }
 
 TEST(Schedule, EveryBlockIsCompleteAndShuffled) {
@@ -186,8 +284,15 @@ TEST(MachineStateTest, TemperaturesOfSeveralGpus) {
 }
 
 TEST(ShippedPlans, AreWholeAndAsLargeAsTheyShould) {
-  const std::map<std::string, std::size_t> expected = {
-      {"ci", 6}, {"quick", 40}, {"phase1", 60}, {"phase2a", 600}, {"phase2b", 2400}, {"phase2c", 2700}};
+  const std::map<std::string, std::size_t> expected = {{"ci", 6},
+                                                       {"quick", 40},
+                                                       {"phase1", 60},
+                                                       {"phase2a", 600},
+                                                       {"phase2b", 2400},
+                                                       {"phase2c", 2700},
+                                                       {"scaling-tp", 60},
+                                                       {"scaling-replicas", 100},
+                                                       {"scaling-short", 69}};
   std::size_t found = 0;
   for (const auto& entry : std::filesystem::directory_iterator(SPARKMPI_PLANS)) {
     const StudyPlan plan = read_plan(entry.path());
