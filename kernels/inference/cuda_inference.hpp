@@ -8,8 +8,10 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/communicator.hpp"
 #include "kernels/inference/engine.hpp"
 #include "kernels/inference/kv_type.hpp"
+#include "kernels/inference/model_shard.hpp"
 #include "kernels/inference/tensor_plan.hpp"
 #include "kernels/inference/weight_source.hpp"
 
@@ -20,7 +22,8 @@ using Team = std::function<void(const std::function<void(int, int)>&)>;
 
 /// What the weights are made of.
 struct WeightOrigin {
-  const std::vector<PlannedTensor>& plan;  ///< tensor_plan(config)
+  const std::vector<PlannedTensor>& plan;  ///< tensor_plan(the whole model)
+  const ModelShard& shard;                 ///< which part of it goes to the device
   const WeightSource& source;
   std::optional<std::uint64_t>
       seed;          ///< given: matrices are made on the device, with the bits that `source` has
@@ -32,7 +35,7 @@ struct WeightOrigin {
 class DeviceWeights {
  public:
   virtual ~DeviceWeights() = default;
-  virtual const ModelConfig& config() const = 0;
+  virtual const ModelConfig& config() const = 0;  ///< ModelShard::local
   virtual int ordinal() const = 0;
   /// Device memory held.
   virtual std::uint64_t bytes() const = 0;
@@ -45,6 +48,9 @@ struct CudaEngineOptions {
   std::int64_t kv_blocks = 1;
   int block_tokens = 16;  ///< a multiple of 16
   KvType kv_type = KvType::bf16;
+  /// The ranks that compute the model together, in the order of their shards; null: this one alone. It
+  /// outlives the engine.
+  Group* group = nullptr;
   std::int64_t batch = 1;          ///< sequences that decode at once: their graph is made beforehand
   std::int64_t step_tokens = 512;  ///< most tokens of a step; a larger one makes room for itself
 };
@@ -60,8 +66,7 @@ struct CudaInference {
   static constexpr std::string_view kInterface = "inference";
   /// Throws Error that names what was asked and what was free when memory runs out, as make_engine does: then
   /// all of it is free again.
-  std::unique_ptr<DeviceWeights> (*load)(int ordinal, const ModelConfig& config,
-                                         const WeightOrigin& origin) = nullptr;
+  std::unique_ptr<DeviceWeights> (*load)(int ordinal, const WeightOrigin& origin) = nullptr;
   /// @param weights outlive the engine. Heads have a device_kv_width, blocks are multiples of kDeviceKvTile.
   std::unique_ptr<Engine> (*make_engine)(const DeviceWeights& weights,
                                          const CudaEngineOptions& options) = nullptr;

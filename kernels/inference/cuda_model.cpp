@@ -49,13 +49,14 @@ class CudaModel final : public LoadedModel {
   }
   double read_bandwidth() override { return bandwidth_; }
 
-  std::unique_ptr<Engine> make_engine(std::int64_t kv_blocks, Recorder& recorder) override {
+  std::unique_ptr<Engine> make_engine(std::int64_t kv_blocks, Group& group, Recorder& recorder) override {
     // Before the cache, which may leave no memory for it.
     bandwidth_ = stream::measure_read_bandwidth(site_.cuda, site_.placement.device, kBandwidthBytes,
                                                 kBandwidthSeconds);
     recorder.fact("kv_dtype", std::string(to_string(settings_.kv_type)));
     CudaEngineOptions options;
     options.kv_blocks = kv_blocks;
+    options.group = &group;
     options.block_tokens = settings_.kv_block;
     options.kv_type = settings_.kv_type;
     options.batch = settings_.decode_batch();
@@ -98,7 +99,8 @@ class CudaModel final : public LoadedModel {
     };
     const std::optional<std::uint64_t> seed =
         settings_.synthetic ? std::optional(settings_.seed) : std::nullopt;
-    return interface_.load(site_.placement.device.ordinal, config, {plan, *source, seed, team, progress});
+    return interface_.load(site_.placement.device.ordinal,
+                           {plan, settings_.shard, *source, seed, team, progress});
   }
 
   const Settings& settings_;

@@ -28,6 +28,8 @@ std::unique_ptr<LoadedModel> load(const Settings& settings, const Site& site, Re
   recorder.fact("weights_source", settings.synthetic ? fmt::format("synthetic, seed {}", settings.seed)
                                                      : settings.model.directory.string());
   recorder.fact("weights_format", std::string(precision_of(settings.model.config)));
+  recorder.fact("tp", std::int64_t{settings.shard.member.size});
+  recorder.fact("tp_member", std::int64_t{settings.shard.member.rank});
   recorder.fact("weights_hash", fmt::format("{:016x}", model->weights_hash()));
   recorder.series("weights_bytes", "setup").push_back(static_cast<double>(model->weight_bytes()));
   recorder.series("weights_read_bytes", "setup").push_back(static_cast<double>(model->weight_read_bytes()));
@@ -35,17 +37,31 @@ std::unique_ptr<LoadedModel> load(const Settings& settings, const Site& site, Re
   return model;
 }
 
-std::unique_ptr<Engine> make_engine(const Settings& settings, LoadedModel& model, Recorder& recorder) {
+/// The least of the members' numbers.
+std::int64_t least_of(std::int64_t mine, Group& group) {
+  std::vector<double> all(static_cast<std::size_t>(group.size()));
+  for (int member = 0; member < group.size(); ++member) {
+    double& theirs = all[static_cast<std::size_t>(member)];
+    theirs = static_cast<double>(mine);
+    group.broadcast(std::as_writable_bytes(std::span(&theirs, 1)), member);
+  }
+  return static_cast<std::int64_t>(*std::ranges::min_element(all));
+}
+
+std::unique_ptr<Engine> make_engine(const Settings& settings, LoadedModel& model, Group& group,
+                                    Recorder& recorder) {
   std::int64_t blocks =
       kv_blocks(settings.kv_budget, settings.blocks_in_flight(), settings.kv_block, settings.kv_block_bytes,
                 [&](const std::string& name) { return recorder.reading(name); });
   // Verification wants a few tokens; a cache that small is of no other use.
   blocks = std::max(blocks, (kVerificationTokens + settings.kv_block - 1) / settings.kv_block);
+  // The members' caches hold the same tokens.
+  blocks = least_of(blocks, group);
   recorder.fact("kv_blocks", blocks);
   recorder.series("kv_cache_bytes", "setup")
       .push_back(static_cast<double>(blocks) * static_cast<double>(settings.kv_block_bytes));
   recorder.series("kv_cache_tokens", "setup").push_back(static_cast<double>(blocks * settings.kv_block));
-  std::unique_ptr<Engine> engine = model.make_engine(blocks, recorder);
+  std::unique_ptr<Engine> engine = model.make_engine(blocks, group, recorder);
   recorder.moment("kv_allocated");
   return engine;
 }
@@ -85,7 +101,8 @@ class Inference final : public Kernel {
     const Settings settings = resolve(context.parameters, context.site);
     Recorder& recorder = context.recorder;
     const std::unique_ptr<LoadedModel> model = load(settings, context.site, recorder);
-    const std::unique_ptr<Engine> engine = make_engine(settings, *model, recorder);
+    const std::unique_ptr<Group> group = context.world.group(settings.shard.member.size);
+    const std::unique_ptr<Engine> engine = make_engine(settings, *model, *group, recorder);
 
     const double deviation = verify_engine(*engine, settings.seed, model->verification_tolerance());
     recorder.series("verification_deviation", "setup").push_back(deviation);
@@ -103,7 +120,7 @@ class Inference final : public Kernel {
     for (std::int64_t repetition = 0; repetition < settings.repetitions && !interrupted; ++repetition) {
       context.world.barrier(fmt::format("inference: repetition {}", repetition));
       const double energy_before = energy(recorder);
-      const RequestLog log = run_repetition(settings, *engine, repetition, context);
+      const RequestLog log = run_repetition(settings, *engine, *group, repetition, context);
       interrupted = log.interrupted;
       gpu_state.record(fmt::format("repetition {}", repetition));
       record_log(log,
@@ -119,8 +136,8 @@ class Inference final : public Kernel {
   }
 
  private:
-  static RequestLog run_repetition(const Settings& settings, Engine& engine, std::int64_t repetition,
-                                   Context& context) {
+  static RequestLog run_repetition(const Settings& settings, Engine& engine, Group& group,
+                                   std::int64_t repetition, Context& context) {
     std::int64_t wanted = 0;
     for (const Request& request : settings.requests) wanted += request.output_tokens;
     double shown_s = 0;
@@ -134,7 +151,7 @@ class Inference final : public Kernel {
       context.recorder.progress(0.2 + 0.8 * part, fmt::format("{} of {} tokens", tokens, wanted));
     };
     return run_requests(engine, settings.requests, settings.scheduler, context.recorder.clock(), context.stop,
-                        progress);
+                        progress, group.size() > 1 ? &group : nullptr);
   }
 };
 

@@ -14,9 +14,11 @@ constexpr std::size_t kLeastBandwidthBytes = std::size_t{1} << 20, kMostBandwidt
 
 Weights make_weights(const Settings& settings, host::ThreadTeam& team, Recorder& recorder) {
   const ModelConfig& config = settings.model.config;
+  const Shard& member = settings.shard.member;
   const auto progress = [&](double done) { recorder.progress(0.2 * done, "weights"); };
-  return settings.synthetic ? Weights::synthetic(config, settings.seed, team, progress)
-                            : Weights::load(config, settings.model.directory, team, progress, settings.load);
+  return settings.synthetic ? Weights::synthetic(config, settings.seed, team, progress, member)
+                            : Weights::load(config, settings.model.directory, team, progress, settings.load,
+                                            member);
 }
 
 class HostModel final : public LoadedModel {
@@ -30,10 +32,11 @@ class HostModel final : public LoadedModel {
   }
   std::uint64_t weights_hash() const override { return weights_.hash(); }
 
-  std::unique_ptr<Engine> make_engine(std::int64_t kv_blocks, Recorder& recorder) override {
+  std::unique_ptr<Engine> make_engine(std::int64_t kv_blocks, Group& group, Recorder& recorder) override {
     HostEngineOptions options;
     options.block_tokens = settings_.kv_block;
     options.kv_blocks = kv_blocks;
+    options.group = &group;
     recorder.fact("simd", std::string(host::to_string(options.simd)));
     recorder.fact("threads", std::int64_t{team_.size()});
     return make_host_engine(weights_, team_, options);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "kernels/communicator.hpp"
 #include "kernels/inference/engine.hpp"
 #include "kernels/inference/options.hpp"
 #include "kernels/kernel.hpp"
@@ -13,13 +14,13 @@ namespace sparkmpi::kernels::inference {
 class LoadedModel {
  public:
   virtual ~LoadedModel() = default;
-  /// Memory that the weights hold.
+  /// Memory that the weights hold: of this rank's part of the model, as all that follows.
   virtual std::uint64_t weight_bytes() const = 0;
   /// What a decode step of one token reads of them.
   virtual std::uint64_t weight_read_bytes() const = 0;
   virtual std::uint64_t weights_hash() const = 0;
-  /// Allocates the KV cache. The engine goes before the model.
-  virtual std::unique_ptr<Engine> make_engine(std::int64_t kv_blocks, Recorder& recorder) = 0;
+  /// Allocates the KV cache. The engine goes before the model and the group, whose members all make one.
+  virtual std::unique_ptr<Engine> make_engine(std::int64_t kv_blocks, Group& group, Recorder& recorder) = 0;
   /// How far prefill and decode may be apart (verify_engine), by the arithmetic of the device.
   virtual double verification_tolerance() const = 0;
   /// What rooflines divide by: the device's read bandwidth in bytes a second, measured in this run. After

@@ -16,7 +16,7 @@
 
 namespace sparkmpi::kernels::inference {
 
-const std::array<OptionSpec, 18> kOptions = {{
+const std::array<OptionSpec, 19> kOptions = {{
     {.name = "model",
      .short_name = 'm',
      .kind = OptionKind::text,
@@ -70,6 +70,13 @@ const std::array<OptionSpec, 18> kOptions = {{
      .minimum = 0,
      .maximum = 1e7,
      .help = "requests of a repetition; 0: as many as are in flight, or the whole data set"},
+    {.name = "tp",
+     .kind = OptionKind::integer,
+     .default_value = "1",
+     .list = true,
+     .minimum = 1,
+     .maximum = 65536,
+     .help = "tensor parallel: neighbouring ranks that compute one model together; the rest are replicas"},
     {.name = "dataset",
      .kind = OptionKind::text,
      .default_value = "",
@@ -172,9 +179,23 @@ KvType chosen_kv_type(const Parameters& parameters, const Device& device) {
   return *type;
 }
 
+Shard chosen_member(std::int64_t tp, const Site& site) {
+  if (site.ranks % tp != 0)
+    throw UsageError(fmt::format("--tp {}: {} ranks can't be divided into groups of {}; start a multiple of {}",
+                                 tp, site.ranks, tp, tp));
+  const auto size = static_cast<int>(tp);
+  return {site.rank % size, size};
+}
+
+/// "", or ", the part of member 1 of 4,".
+std::string part_phrase(const ModelShard& shard) {
+  if (!shard.divided()) return "";
+  return fmt::format(" (its part, member {} of {})", shard.member.rank, shard.member.size);
+}
+
 /// What the requests in flight need on a GPU, against what is free there before anything is loaded.
 void refuse_beyond_device(const Settings& settings, const Site& site) {
-  const ModelConfig& config = settings.model.config;
+  const ModelConfig& config = settings.shard.local;
   const auto weights = static_cast<double>(config.weight_bytes());
   const std::int64_t blocks = settings.kv_budget.unit == KvUnit::fraction
                                   ? 0  // a part of what is left by then
@@ -184,9 +205,9 @@ void refuse_beyond_device(const Settings& settings, const Site& site) {
   const auto free = static_cast<double>(site.cuda.memory(site.placement.device.ordinal).free);
   if (weights + cache <= free) return;
   throw UsageError(fmt::format(
-      "{} in {} has {} of weights, and {} of KV cache for {} tokens: {} of {} free on {}; take fewer "
-      "or shorter requests, --kv-dtype fp8, or a smaller model",
-      config.name, precision_of(config), format_bytes(weights), format_bytes(cache),
+      "{} in {} has {} of weights{}, and {} of KV cache for {} tokens: {} of {} free on {}; take fewer "
+      "or shorter requests, --kv-dtype fp8, more ranks (--tp), or a smaller model",
+      config.name, precision_of(config), format_bytes(weights), part_phrase(settings.shard), format_bytes(cache),
       blocks * settings.kv_block, format_bytes(weights + cache), format_bytes(free),
       site.placement.device.id));
 }
@@ -217,7 +238,7 @@ void choose_weight_format(const std::string& word, Settings& settings) {
 /// A weight matrix that does not fit would end in the kernel's OOM killer, without a word.
 void refuse_what_cannot_fit(const Settings& settings, const Placement& placement, int local_ranks) {
   const bool host = placement.device.kind == DeviceKind::host;
-  const ModelConfig& config = settings.model.config;
+  const ModelConfig& config = settings.shard.local;
   const double memory =
       host ? static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE))
            : static_cast<double>(placement.device.memory_bytes);
@@ -233,8 +254,8 @@ void refuse_what_cannot_fit(const Settings& settings, const Placement& placement
   const auto fit = widest_fit(config, static_cast<std::uint64_t>(room));
   const bool narrower = fit && fit->weights < config.weight_bytes();
   throw UsageError(
-      fmt::format("{} has {} of weights in {}{}{} and {} has {} of memory{}", config.name,
-                  format_bytes(weights), precision_of(config),
+      fmt::format("{} has {} of weights in {}{}{}{} and {} has {} of memory{}", config.name,
+                  format_bytes(weights), precision_of(config), part_phrase(settings.shard),
                   kv > 0 ? fmt::format(" and {} of KV cache for what is in flight", format_bytes(kv)) : "",
                   copies > 1 ? fmt::format(" on each of {} ranks", copies) : "",
                   host ? "this node" : placement.device.id, format_bytes(memory),
@@ -277,6 +298,7 @@ Settings resolve(const Parameters& parameters, const Site& site) {
   settings.model = find_model(parameters.text("model"), ledger::process_environment("SPARKMPI_MODEL_PATH"));
   settings.synthetic = parameters.flag("synthetic") || !settings.model.has_weights;
   choose_weight_format(parameters.text("weights"), settings);
+  settings.shard = shard_model(settings.model.config, chosen_member(parameters.integer("tp"), site));
   settings.scheduler = {parameters.integer("concurrency"), parameters.integer("prefill-chunk"),
                         parameters.integer("n-depth")};
   settings.requests = requests_of(parameters, settings.model.config, settings.scheduler);
@@ -294,8 +316,8 @@ Settings resolve(const Parameters& parameters, const Site& site) {
   refuse_what_cannot_fit(settings, site.placement, site.local_ranks);
   const bool on_gpu = site.placement.device.kind == DeviceKind::cuda;
   settings.kv_block_bytes =
-      on_gpu ? device_kv_block_bytes(settings.model.config, settings.kv_block, settings.kv_type)
-             : kv_block_bytes(settings.model.config, settings.kv_block);
+      on_gpu ? device_kv_block_bytes(settings.shard.local, settings.kv_block, settings.kv_type)
+             : kv_block_bytes(settings.shard.local, settings.kv_block);
   refuse_small_cache(settings);
   if (on_gpu) {
     refuse_beyond_kernels(settings);

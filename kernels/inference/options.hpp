@@ -10,17 +10,19 @@
 #include "kernels/inference/kv_budget.hpp"
 #include "kernels/inference/kv_type.hpp"
 #include "kernels/inference/model_catalog.hpp"
+#include "kernels/inference/model_shard.hpp"
 #include "kernels/inference/request.hpp"
 #include "kernels/inference/scheduler.hpp"
 #include "kernels/kernel.hpp"
 
 namespace sparkmpi::kernels::inference {
 
-extern const std::array<OptionSpec, 18> kOptions;
+extern const std::array<OptionSpec, 19> kOptions;
 
 /// A point's parameters, resolved: every fault that can be found without measuring has been found.
 struct Settings {
   ModelSource model;
+  ModelShard shard;               ///< this rank's part of it
   std::vector<Request> requests;  ///< of one repetition
   SchedulerOptions scheduler;
   KvBudget kv_budget;

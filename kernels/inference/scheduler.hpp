@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "kernels/communicator.hpp"
 #include "kernels/inference/engine.hpp"
 #include "kernels/inference/request.hpp"
 #include "kernels/stop_signal.hpp"
@@ -58,8 +59,10 @@ std::int64_t kv_tokens(const Request& request);
 /// concurrency): their first `depth` tokens are prefilled before the log starts. Throws UsageError when a
 /// single request is larger than the cache.
 /// @param progress called between steps with the output tokens so far.
+/// @param group whose members all run the same requests; when one of them is to stop, all do after the same
+/// step.
 RequestLog run_requests(Engine& engine, std::span<const Request> requests, const SchedulerOptions& options,
                         const Clock& clock, const StopSignal& stop,
-                        const std::function<void(std::int64_t)>& progress = {});
+                        const std::function<void(std::int64_t)>& progress = {}, Group* group = nullptr);
 
 }  // namespace sparkmpi::kernels::inference

@@ -36,32 +36,47 @@ bool is_norm(TensorRole role) {
 /// Builds the matrices one by one, each worker filling the rows that it will read.
 class Weights::Builder {
  public:
-  Builder(const ModelConfig& config, const WeightSource& source, host::ThreadTeam& team,
+  Builder(const ModelConfig& config, const Shard& member, const WeightSource& source, host::ThreadTeam& team,
           const Progress& progress)
-      : weights_(config), source_(source), team_(team), progress_(progress), plan_(tensor_plan(config)) {
+      : weights_(shard_model(config, member)),
+        source_(source),
+        team_(team),
+        progress_(progress),
+        plan_(tensor_plan(config)) {
     for (const PlannedTensor& tensor : plan_) total_ += tensor.bytes();
   }
 
   Weights build() {
     source_.check(plan_);
-    weights_.layers_.resize(static_cast<std::size_t>(weights_.config_.layers));
+    weights_.layers_.resize(static_cast<std::size_t>(weights_.config().layers));
     for (LayerWeights& layer : weights_.layers_)
-      layer.feed_forward.resize(static_cast<std::size_t>(weights_.config_.experts_or_one()));
+      layer.feed_forward.resize(static_cast<std::size_t>(weights_.config().experts_or_one()));
     hashes_.resize(plan_.size());
     for (std::size_t i = 0; i < plan_.size();) i += place(i);
     for (const std::uint64_t hash : hashes_) weights_.hash_ = extend_hash(weights_.hash_, hash);
-    if (weights_.config_.tied_embeddings) weights_.lm_head_ = weights_.embedding_;
+    if (weights_.config().tied_embeddings)
+      weights_.lm_head_ = rows_of(weights_.embedding_, weights_.shard_.vocabulary);
     return std::move(weights_);
   }
 
  private:
+  static Matrix rows_of(Matrix matrix, const Range& rows) {
+    matrix.values += static_cast<std::size_t>(rows.begin) * matrix.distance.values;
+    matrix.rows = static_cast<std::size_t>(rows.size());
+    return matrix;
+  }
+
   /// Puts plan_[index] where it belongs, with those after it that make one matrix with it. Returns how many.
   std::size_t place(std::size_t index) {
     const PlannedTensor& tensor = plan_[index];
     if (tensor.is_vector()) {
+      const MatrixPart part = part_of(tensor, weights_.shard_);
+      if (part.rows == 0) return 1;
       std::vector<float> values = source_.read_vector(tensor);
+      values.resize(part.first_row + part.rows);
+      values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(part.first_row));
       if (is_norm(tensor.role)) {
-        for (float& value : values) value += weights_.config_.norm_offset;
+        for (float& value : values) value += weights_.config().norm_offset;
       }
       hashes_[index] = row_hash(values.data(), values.size() * sizeof(float), 0, 0);
       std::vector<float>& to = vector_of(tensor);
@@ -130,13 +145,15 @@ class Weights::Builder {
     const PlannedTensor& first = parts.front();
     Matrix result;
     result.format = first.format;
-    result.columns = first.columns;
-    result.stride = padded(first.columns);
-    result.distance = row_distance(first.format, first.columns);
+    result.columns = part_of(first, weights_.shard_).columns;
+    result.stride = padded(result.columns);
+    result.distance = row_distance(first.format, result.columns);
+    std::vector<MatrixPart> wanted;
     std::vector<std::size_t> first_rows;
     for (const PlannedTensor& part : parts) {
+      wanted.push_back(part_of(part, weights_.shard_));
       first_rows.push_back(result.rows);
-      result.rows += part.rows;
+      result.rows += wanted.back().rows;
     }
     const std::size_t values = aligned(result.rows * result.distance.values),
                       scales = aligned(result.rows * result.distance.scales),
@@ -155,12 +172,12 @@ class Weights::Builder {
     // decides the NUMA node in favour of the reader. Padding stays zero: anonymous memory is.
     team_.run([&](int worker) {
       for (std::size_t part = 0; part < parts.size(); ++part) {
-        const host::Slice slice = host::slice_of(parts[part].rows, worker, team_.size());
+        const host::Slice slice = host::slice_of(wanted[part].rows, worker, team_.size());
         std::uint64_t hash = 0;
         for (std::size_t row = slice.begin; row < slice.end; row += kRowsAtOnce) {
           const std::size_t rows = std::min(kRowsAtOnce, slice.end - row);
-          read_rows(parts[part], row, rows, first_rows[part] + row, all);
-          hash += hash_rows(parts[part], row, rows, first_rows[part] + row, all);
+          read_rows(parts[part], wanted[part], row, rows, first_rows[part] + row, all);
+          hash += hash_rows(result, row, rows, first_rows[part] + row, all);
         }
         std::atomic_ref(hashes[part]).fetch_add(hash);
       }
@@ -168,18 +185,19 @@ class Weights::Builder {
     return result;
   }
 
-  void read_rows(const PlannedTensor& tensor, std::size_t row, std::size_t rows, std::size_t to_row,
-                 RowBlock to) const {
+  /// @param row within `part`.
+  void read_rows(const PlannedTensor& tensor, const MatrixPart& part, std::size_t row, std::size_t rows,
+                 std::size_t to_row, RowBlock to) const {
     to.values += to_row * to.values_stride;
     to.scales += to_row * to.scales_stride;
     to.zeros += to_row * to.zeros_stride;
-    source_.read(tensor, {row, rows, 0, tensor.columns}, to);
+    source_.read(tensor, {part.first_row + row, rows, part.first_column, part.columns}, to);
   }
 
   /// Of what lies in memory.
-  static std::uint64_t hash_rows(const PlannedTensor& tensor, std::size_t row, std::size_t rows,
-                                 std::size_t in_row, const RowBlock& in) {
-    const RowBytes bytes = row_bytes(tensor.format, tensor.columns);
+  static std::uint64_t hash_rows(const Matrix& matrix, std::size_t row, std::size_t rows, std::size_t in_row,
+                                 const RowBlock& in) {
+    const RowBytes bytes = row_bytes(matrix.format, matrix.columns);
     std::uint64_t hash = 0;
     for (std::size_t i = 0; i < rows; ++i) {
       hash += row_hash(in.values + (in_row + i) * in.values_stride, bytes.values, 0, row + i);
@@ -199,13 +217,13 @@ class Weights::Builder {
 };
 
 Weights Weights::load(const ModelConfig& config, const std::filesystem::path& directory,
-                      host::ThreadTeam& team, const Progress& progress, LoadMode mode) {
-  return Builder(config, *open_weights(directory, mode), team, progress).build();
+                      host::ThreadTeam& team, const Progress& progress, LoadMode mode, const Shard& member) {
+  return Builder(config, member, *open_weights(directory, mode), team, progress).build();
 }
 
 Weights Weights::synthetic(const ModelConfig& config, std::uint64_t seed, host::ThreadTeam& team,
-                           const Progress& progress) {
-  return Builder(config, *synthetic_weights(seed), team, progress).build();
+                           const Progress& progress, const Shard& member) {
+  return Builder(config, member, *synthetic_weights(seed), team, progress).build();
 }
 
 std::uint64_t Weights::bytes() const {
@@ -215,7 +233,7 @@ std::uint64_t Weights::bytes() const {
 }
 
 std::uint64_t Weights::expert_bytes() const {
-  if (config_.experts == 0) return 0;
+  if (config().experts == 0) return 0;
   const FeedForwardWeights& one = layers_.front().feed_forward.front();
   return one.gate_up.bytes() + one.down.bytes() +
          (one.gate_up_bias.size() + one.down_bias.size()) * sizeof(float);
@@ -229,7 +247,7 @@ std::uint64_t Weights::bytes_read_per_step(int distinct_experts) const {
                                &layer.router_bias, &layer.sinks})
       total += values->size() * sizeof(float);
     const FeedForwardWeights& one = layer.feed_forward.front();
-    total += config_.experts > 0 ? static_cast<std::uint64_t>(distinct_experts) * expert_bytes()
+    total += config().experts > 0 ? static_cast<std::uint64_t>(distinct_experts) * expert_bytes()
                                  : one.gate_up.bytes() + one.down.bytes();
   }
   return total;

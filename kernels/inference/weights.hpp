@@ -5,13 +5,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "kernels/host/buffer.hpp"
 #include "kernels/host/thread_team.hpp"
 #include "kernels/inference/bf16.hpp"
 #include "kernels/inference/direct_read.hpp"
-#include "kernels/inference/model_config.hpp"
+#include "kernels/inference/model_shard.hpp"
 #include "kernels/inference/weight_format.hpp"
 
 namespace sparkmpi::kernels::inference {
@@ -61,17 +62,19 @@ class Weights {
   using Progress = std::function<void(double)>;
 
   /// Loads a Hugging Face directory (open_weights). Every tensor is checked against the configuration before
-  /// the first is read. Throws UsageError naming tensor, expected and found.
+  /// the first is read. Throws UsageError naming tensor, expected and found, and as shard_model().
+  /// @param member whose part of the model to hold (model_shard.hpp); shapes below are this part's.
   static Weights load(const ModelConfig& config, const std::filesystem::path& directory,
                       host::ThreadTeam& team, const Progress& progress = {},
-                      LoadMode mode = LoadMode::mapped);
+                      LoadMode mode = LoadMode::mapped, const Shard& member = {});
   /// Makes weights of the same layout from a seed (tensor_plan.hpp says with which gains).
   static Weights synthetic(const ModelConfig& config, std::uint64_t seed, host::ThreadTeam& team,
-                           const Progress& progress = {});
+                           const Progress& progress = {}, const Shard& member = {});
 
-  const ModelConfig& config() const { return config_; }
+  const ModelConfig& config() const { return shard_.local; }
+  const ModelShard& shard() const { return shard_; }
   const Matrix& embedding() const { return embedding_; }
-  const Matrix& lm_head() const { return lm_head_; }  ///< the embedding's memory when tied
+  const Matrix& lm_head() const { return lm_head_; }  ///< [logits(), hidden]; the embedding's memory when tied
   const LayerWeights& layer(int index) const { return layers_[static_cast<std::size_t>(index)]; }
   const std::vector<float>& final_norm() const { return final_norm_; }
 
@@ -83,14 +86,14 @@ class Weights {
   /// Of one expert; 0 when dense.
   std::uint64_t expert_bytes() const;
   /// Of all rows as loaded, without padding (weight_hash.hpp): the same for the same values from whatever
-  /// file or seed, and on whatever device.
+  /// file or seed, and on whatever device. A member's part has a hash of its own, as if it were a model.
   std::uint64_t hash() const { return hash_; }
 
  private:
   class Builder;
-  explicit Weights(const ModelConfig& config) : config_(config) {}
+  explicit Weights(ModelShard shard) : shard_(std::move(shard)) {}
 
-  ModelConfig config_;
+  ModelShard shard_;
   std::uint64_t hash_ = 0;
   std::vector<host::Buffer> buffers_;
   Matrix embedding_, lm_head_;

@@ -24,7 +24,7 @@ struct LayerMatrices {
 class ResidentWeights final : public DeviceWeights {
  public:
   /// Allocates on the current device, then fills. Throws as CudaInference::load.
-  ResidentWeights(int ordinal, const ModelConfig& config, const WeightOrigin& origin);
+  ResidentWeights(int ordinal, const WeightOrigin& origin);
 
   const ModelConfig& config() const override { return config_; }
   int ordinal() const override { return ordinal_; }
@@ -32,7 +32,8 @@ class ResidentWeights final : public DeviceWeights {
   std::uint64_t hash() const override { return hash_; }
 
   const DeviceMatrix& embedding() const { return embedding_; }
-  const DeviceMatrix& lm_head() const { return config_.tied_embeddings ? embedding_ : lm_head_; }
+  /// [logits(), hidden]; tied, rows of the embedding.
+  const DeviceMatrix& lm_head() const { return lm_head_; }
   const LayerMatrices& layer(int index) const { return layers_[static_cast<std::size_t>(index)]; }
   const float* final_norm() const { return final_norm_; }
 

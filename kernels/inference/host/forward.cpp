@@ -36,10 +36,11 @@ std::size_t widest_row(const ModelConfig& config) {
 
 }  // namespace
 
-Forward::Forward(const Weights& weights, host::ThreadTeam& team, const MathOps& ops)
+Forward::Forward(const Weights& weights, host::ThreadTeam& team, const MathOps& ops, Group* group)
     : weights_(weights),
       config_(weights.config()),
       team_(team),
+      group_(group != nullptr && group->size() > 1 ? group : nullptr),
       ops_(ops),
       rotary_(config_),
       next_task_(wide(config_.layers)),
@@ -55,15 +56,42 @@ void Forward::run(std::span<const SequenceSlice> batch, const KvCache& cache, Kv
   prepare(batch, cache, pool);
   routed_experts_ = 0;
   team_.run([&](int index) { work(index, cache, pool); });
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    std::pair<float, std::int32_t> best = workers_.front()->best[i];
-    // Workers hold ascending parts of the vocabulary: only a larger logit wins, so ties go to the lowest id.
+  choose(next);
+  if (logits != nullptr) give(batch.size(), logits);
+}
+
+void Forward::choose(std::span<std::int32_t> next) {
+  // Workers and members hold ascending parts of the vocabulary: only a larger logit wins, so ties go to the
+  // lowest id.
+  const auto better = [](const Candidate& one, const Candidate& other) { return other.logit > one.logit; };
+  const std::size_t slices = next.size(), members = group_ == nullptr ? 1 : wide(group_->size());
+  // A sum in which each member fills its own places gives all of them to everybody; ids below 2^24 are exact.
+  candidates_.assign(members * slices, {});
+  Candidate* const mine = candidates_.data() + (group_ == nullptr ? 0 : wide(group_->rank()) * slices);
+  for (std::size_t i = 0; i < slices; ++i) {
+    mine[i] = workers_.front()->best[i];
     for (const auto& worker : workers_) {
-      if (worker->best[i].first > best.first) best = worker->best[i];
+      if (better(mine[i], worker->best[i])) mine[i] = worker->best[i];
     }
-    next[i] = best.second;
+    mine[i].id += static_cast<float>(weights_.shard().vocabulary.begin);
   }
-  if (logits != nullptr) std::copy_n(logits_.begin(), batch.size() * wide(config_.vocab), logits);
+  if (group_ != nullptr) group_->sum({&candidates_.front().logit, 2 * candidates_.size()});
+  for (std::size_t i = 0; i < slices; ++i) {
+    Candidate best = candidates_[i];
+    for (std::size_t member = 1; member < members; ++member) {
+      if (better(best, candidates_[member * slices + i])) best = candidates_[member * slices + i];
+    }
+    next[i] = static_cast<std::int32_t>(best.id);
+  }
+}
+
+void Forward::give(std::size_t slices, float* logits) {
+  const std::size_t here = wide(config_.logits()), vocab = wide(config_.vocab);
+  const auto first = static_cast<std::size_t>(weights_.shard().vocabulary.begin);
+  if (group_ != nullptr) std::fill_n(logits, slices * vocab, 0.0F);
+  for (std::size_t i = 0; i < slices; ++i)
+    std::copy_n(logits_.data() + i * here, here, logits + i * vocab + first);
+  if (group_ != nullptr) group_->sum({logits, slices * vocab});
 }
 
 void Forward::prepare(std::span<const SequenceSlice> batch, const KvCache& cache, const KvPool& pool) {
@@ -86,13 +114,14 @@ void Forward::prepare(std::span<const SequenceSlice> batch, const KvCache& cache
   };
   const std::size_t hidden = wide(config_.hidden);
   room(x_, tokens_ * hidden);
+  if (group_ != nullptr) partial_.assign(tokens_ * hidden, 0);
   room(normed_, tokens_ * hidden);
   room(qkv_, tokens_ * weights_.layer(0).qkv.rows);
   room(attended_, tokens_ * wide(config_.heads * config_.head_dim));
   room(activated_, tokens_ * wide(std::max(1, config_.experts_per_token)) * wide(config_.intermediate));
   room(router_logits_, tokens_ * wide(config_.experts));
   room(last_, batch.size() * hidden);
-  room(logits_, batch.size() * wide(config_.vocab));
+  room(logits_, batch.size() * wide(config_.logits()));
   room(cosine_, tokens_ * rotary_.pairs());
   room(sine_, tokens_ * rotary_.pairs());
 }
@@ -141,10 +170,10 @@ void Forward::layer(int number, int index, const KvCache& cache, KvPool& pool) {
 
   worker.projection.set_input(attended_.data(), tokens_, query);
   const host::Slice out = host::slice_of(hidden, index, team_.size());
-  worker.projection.multiply(weights.output, out.begin, out.end - out.begin, x_.data() + out.begin, hidden,
+  worker.projection.multiply(weights.output, out.begin, out.end - out.begin, block_output() + out.begin, hidden,
                              true);
-  add_bias(weights.output_bias, out.begin, out.end, tokens_, x_.data(), hidden);
-  team_.barrier();
+  add_bias(weights.output_bias, out.begin, out.end, tokens_, block_output(), hidden);
+  finish_block(index);
 
   if (config_.experts > 0) {
     experts(weights, index);
@@ -196,6 +225,20 @@ void Forward::attend(int number, int index, const KvCache& cache, const KvPool& 
   }
 }
 
+void Forward::finish_block(int index) {
+  team_.barrier();
+  if (group_ == nullptr) return;
+  const std::span<float> sums(partial_.data(), tokens_ * wide(config_.hidden));
+  if (index == 0) group_->sum(sums);
+  team_.barrier();
+  const host::Slice mine = host::slice_of(sums.size(), index, team_.size());
+  for (std::size_t i = mine.begin; i < mine.end; ++i) {
+    x_[i] += sums[i];
+    sums[i] = 0;
+  }
+  team_.barrier();
+}
+
 void Forward::gate_and_up(const FeedForwardWeights& weights, std::size_t tokens, int index, float* out) {
   Worker& worker = *workers_[wide(index)];
   const std::size_t inter = wide(config_.intermediate);
@@ -239,8 +282,9 @@ void Forward::feed_forward(const LayerWeights& weights, int index) {
   team_.barrier();
   worker.projection.set_input(activated_.data(), tokens_, wide(config_.intermediate));
   const host::Slice out = host::slice_of(hidden, index, team_.size());
-  worker.projection.multiply(part.down, out.begin, out.end - out.begin, x_.data() + out.begin, hidden, true);
-  team_.barrier();
+  worker.projection.multiply(part.down, out.begin, out.end - out.begin, block_output() + out.begin, hidden,
+                             true);
+  finish_block(index);
 }
 
 void Forward::experts(const LayerWeights& weights, int index) {
@@ -282,14 +326,14 @@ void Forward::experts(const LayerWeights& weights, int index) {
     worker.projection.set_input(activated_.data() + routing_.first(expert) * inter, visits.size(), inter);
     worker.projection.multiply(part.down, out.begin, rows, worker.product.data(), rows, false);
     for (std::size_t i = 0; i < visits.size(); ++i) {
-      float* const x = x_.data() + visits[i].token * hidden + out.begin;
+      float* const x = block_output() + visits[i].token * hidden + out.begin;
       for (std::size_t row = 0; row < rows; ++row) {
         const float bias = part.down_bias.empty() ? 0 : part.down_bias[out.begin + row];
         x[row] += visits[i].weight * (worker.product[i * rows + row] + bias);
       }
     }
   }
-  team_.barrier();
+  finish_block(index);
 }
 
 const float* Forward::normalise(const float* x, std::size_t tokens, const std::vector<float>& weight,
@@ -315,7 +359,7 @@ const float* Forward::normalise(const float* x, std::size_t tokens, const std::v
 
 void Forward::predict(int index) {
   Worker& worker = *workers_[wide(index)];
-  const std::size_t hidden = wide(config_.hidden), vocab = wide(config_.vocab), slices = ranges_.size();
+  const std::size_t hidden = wide(config_.hidden), vocab = wide(config_.logits()), slices = ranges_.size();
   if (index == 0) {
     for (std::size_t i = 0; i < slices; ++i) {
       const std::size_t token = ranges_[i].first_token + ranges_[i].tokens - 1;
@@ -328,12 +372,11 @@ void Forward::predict(int index) {
   const host::Slice mine = host::slice_of(vocab, index, team_.size());
   worker.projection.multiply(weights_.lm_head(), mine.begin, mine.end - mine.begin,
                              logits_.data() + mine.begin, vocab, false);
-  worker.best.assign(slices,
-                     {-std::numeric_limits<float>::infinity(), static_cast<std::int32_t>(mine.begin)});
+  worker.best.assign(slices, {-std::numeric_limits<float>::infinity(), static_cast<float>(mine.begin)});
   for (std::size_t i = 0; i < slices; ++i) {
     const float* const row = logits_.data() + i * vocab;
     for (std::size_t id = mine.begin; id < mine.end; ++id) {
-      if (row[id] > worker.best[i].first) worker.best[i] = {row[id], static_cast<std::int32_t>(id)};
+      if (row[id] > worker.best[i].logit) worker.best[i] = {row[id], static_cast<float>(id)};
     }
   }
 }

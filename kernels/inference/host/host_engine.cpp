@@ -13,7 +13,7 @@ class HostEngine final : public Engine {
       : weights_(weights),
         cache_(options.kv_blocks, options.block_tokens),
         pool_(weights.config(), options, team),
-        forward_(weights, team, math_ops_for(options.simd)) {}
+        forward_(weights, team, math_ops_for(options.simd), options.group) {}
 
   const ModelConfig& config() const override { return weights_.config(); }
   KvCache& kv() override { return cache_; }

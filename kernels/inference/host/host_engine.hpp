@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "kernels/communicator.hpp"
 #include "kernels/host/cpu_features.hpp"
 #include "kernels/host/thread_team.hpp"
 #include "kernels/inference/engine.hpp"
@@ -14,13 +15,15 @@ struct HostEngineOptions {
   std::int64_t kv_blocks = 1;
   int block_tokens = 16;
   host::Simd simd = host::best_simd();
+  /// The ranks that compute the model together, in the order of their shards; null: this one alone.
+  Group* group = nullptr;
 };
 
 /// Keys and values of one block of tokens, all layers: what a block of the pool costs. Heads are padded to 32
 /// elements.
 std::uint64_t kv_block_bytes(const ModelConfig& config, int block_tokens);
 
-/// @param weights and team outlive the engine. The KV pool is allocated and touched here, spread over the
+/// @param weights, team and the group outlive the engine. Every member takes the same steps. The KV pool is allocated and touched here, spread over the
 /// team's NUMA nodes. Arithmetic: BF16 weights and KV cache, everything else in single precision.
 std::unique_ptr<Engine> make_host_engine(const Weights& weights, host::ThreadTeam& team,
                                          const HostEngineOptions& options);

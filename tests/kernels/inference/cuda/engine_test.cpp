@@ -47,7 +47,7 @@ class GpuEngine : public testing::Test {
                                         std::optional<std::uint64_t> seed) {
     const std::vector<PlannedTensor> plan = tensor_plan(config);
     const Team team = [](const std::function<void(int, int)>& body) { body(0, 1); };
-    return interface_->load(0, config, {plan, source, seed, team, {}});
+    return interface_->load(0, {plan, shard_model(config, {}), source, seed, team, {}});
   }
   std::unique_ptr<Engine> engine(const DeviceWeights& weights, std::int64_t blocks = 512) {
     CudaEngineOptions options;
