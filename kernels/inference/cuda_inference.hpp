@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/communicator.hpp"
+#include "kernels/inference/all_reduce_method.hpp"
 #include "kernels/inference/engine.hpp"
 #include "kernels/inference/kv_type.hpp"
 #include "kernels/inference/model_shard.hpp"
@@ -51,6 +52,7 @@ struct CudaEngineOptions {
   /// The ranks that compute the model together, in the order of their shards; null: this one alone. It
   /// outlives the engine.
   Group* group = nullptr;
+  AllReduceMethod all_reduce = AllReduceMethod::automatic;  ///< how they add up
   std::int64_t batch = 1;          ///< sequences that decode at once: their graph is made beforehand
   std::int64_t step_tokens = 512;  ///< most tokens of a step; a larger one makes room for itself
 };

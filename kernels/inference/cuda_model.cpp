@@ -57,11 +57,13 @@ class CudaModel final : public LoadedModel {
     CudaEngineOptions options;
     options.kv_blocks = kv_blocks;
     options.group = &group;
+    options.all_reduce = settings_.all_reduce;
     options.block_tokens = settings_.kv_block;
     options.kv_type = settings_.kv_type;
     options.batch = settings_.decode_batch();
     options.step_tokens = settings_.scheduler.prefill_chunk;
     std::unique_ptr<Engine> engine = interface_.make_engine(*weights_, options);
+    for (const auto& [name, value] : engine->facts()) recorder.fact(name, value);
     warm_up(*engine);
     return engine;
   }

@@ -16,7 +16,7 @@
 
 namespace sparkmpi::kernels::inference {
 
-const std::array<OptionSpec, 19> kOptions = {{
+const std::array<OptionSpec, 20> kOptions = {{
     {.name = "model",
      .short_name = 'm',
      .kind = OptionKind::text,
@@ -77,6 +77,13 @@ const std::array<OptionSpec, 19> kOptions = {{
      .minimum = 1,
      .maximum = 65536,
      .help = "tensor parallel: neighbouring ranks that compute one model together; the rest are replicas"},
+    {.name = "all-reduce",
+     .kind = OptionKind::text,
+     .default_value = "auto",
+     .list = true,
+     .help =
+         "how GPUs of one model add up their parts: peer (each other's memory), nccl, staged (through the "
+         "host), or auto: the fastest that works between them"},
     {.name = "dataset",
      .kind = OptionKind::text,
      .default_value = "",
@@ -164,6 +171,12 @@ std::vector<Request> requests_of(const Parameters& parameters, const ModelConfig
                          static_cast<std::uint64_t>(parameters.integer("seed")));
 }
 
+AllReduceMethod chosen_all_reduce(const std::string& word) {
+  const std::optional<AllReduceMethod> method = parse_all_reduce_method(word);
+  if (!method) throw UsageError(fmt::format("--all-reduce {}: give {}", word, kAllReduceMethods));
+  return *method;
+}
+
 LoadMode chosen_load_mode(const std::string& word) {
   if (word == "mmap") return LoadMode::mapped;
   if (word == "direct") return LoadMode::direct;
@@ -181,8 +194,9 @@ KvType chosen_kv_type(const Parameters& parameters, const Device& device) {
 
 Shard chosen_member(std::int64_t tp, const Site& site) {
   if (site.ranks % tp != 0)
-    throw UsageError(fmt::format("--tp {}: {} ranks can't be divided into groups of {}; start a multiple of {}",
-                                 tp, site.ranks, tp, tp));
+    throw UsageError(
+        fmt::format("--tp {}: {} ranks can't be divided into groups of {}; start a multiple of {}", tp,
+                    site.ranks, tp, tp));
   const auto size = static_cast<int>(tp);
   return {site.rank % size, size};
 }
@@ -207,8 +221,8 @@ void refuse_beyond_device(const Settings& settings, const Site& site) {
   throw UsageError(fmt::format(
       "{} in {} has {} of weights{}, and {} of KV cache for {} tokens: {} of {} free on {}; take fewer "
       "or shorter requests, --kv-dtype fp8, more ranks (--tp), or a smaller model",
-      config.name, precision_of(config), format_bytes(weights), part_phrase(settings.shard), format_bytes(cache),
-      blocks * settings.kv_block, format_bytes(weights + cache), format_bytes(free),
+      config.name, precision_of(config), format_bytes(weights), part_phrase(settings.shard),
+      format_bytes(cache), blocks * settings.kv_block, format_bytes(weights + cache), format_bytes(free),
       site.placement.device.id));
 }
 
@@ -310,6 +324,7 @@ Settings resolve(const Parameters& parameters, const Site& site) {
   settings.repetitions = parameters.integer("repetitions");
   settings.seed = static_cast<std::uint64_t>(parameters.integer("seed"));
   settings.load = chosen_load_mode(parameters.text("load"));
+  settings.all_reduce = chosen_all_reduce(parameters.text("all-reduce"));
   settings.kv_type = chosen_kv_type(parameters, site.placement.device);
   settings.cpus = chosen_cpus(site.placement, parameters.integer("threads"));
   settings.save_tokens = parameters.flag("save-tokens");

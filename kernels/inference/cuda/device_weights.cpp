@@ -6,8 +6,8 @@
 #include <array>
 
 #include "base/error.hpp"
+#include "kernels/inference/cuda/device.hpp"
 #include "kernels/inference/cuda/plane_hash.hpp"
-#include "kernels/inference/cuda/status.hpp"
 #include "kernels/inference/cuda/synthesize.hpp"
 #include "kernels/inference/weight_hash.hpp"
 
@@ -128,7 +128,7 @@ class ResidentWeights::Loader {
  public:
   Loader(ResidentWeights& weights, const WeightOrigin& origin)
       : weights_(weights),
-        config_(weights.config_),
+        config_(weights.shard_.local),
         origin_(origin),
         sums_(origin.plan.size() * sizeof(unsigned long long), "hashes of the weights"),
         host_vectors_(weights.vectors_.bytes() / sizeof(float)) {
@@ -332,14 +332,15 @@ class ResidentWeights::Loader {
 };
 
 ResidentWeights::ResidentWeights(int ordinal, const WeightOrigin& origin)
-    : config_(origin.shard.local), ordinal_(ordinal) {
-  Layout layout(config_);
+    : shard_(origin.shard), ordinal_(ordinal) {
+  const ModelConfig& config = shard_.local;
+  Layout layout(config);
   layout.shape(*this);
   layout.reserve(*this);
   layout.allocate(*this);
-  if (config_.tied_embeddings) {
+  if (config.tied_embeddings) {
     lm_head_.data = static_cast<std::uint16_t*>(embedding_.data) +
-                    static_cast<std::size_t>(origin.shard.vocabulary.begin) * wide(config_.hidden);
+                    static_cast<std::size_t>(shard_.vocabulary.begin) * wide(config.hidden);
   }
   hash_ = Loader(*this, origin).run();
 }

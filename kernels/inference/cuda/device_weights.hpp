@@ -3,8 +3,8 @@
 
 #include <vector>
 
+#include "kernels/inference/cuda/device.hpp"
 #include "kernels/inference/cuda/linear/device_matrix.hpp"
-#include "kernels/inference/cuda/memory.hpp"
 #include "kernels/inference/cuda_inference.hpp"
 
 namespace sparkmpi::kernels::inference::gpu {
@@ -26,7 +26,8 @@ class ResidentWeights final : public DeviceWeights {
   /// Allocates on the current device, then fills. Throws as CudaInference::load.
   ResidentWeights(int ordinal, const WeightOrigin& origin);
 
-  const ModelConfig& config() const override { return config_; }
+  const ModelConfig& config() const override { return shard_.local; }
+  const ModelShard& shard() const { return shard_; }
   int ordinal() const override { return ordinal_; }
   std::uint64_t bytes() const override { return matrices_.bytes() + vectors_.bytes(); }
   std::uint64_t hash() const override { return hash_; }
@@ -40,7 +41,7 @@ class ResidentWeights final : public DeviceWeights {
  private:
   class Layout;
   class Loader;
-  ModelConfig config_;
+  ModelShard shard_;
   int ordinal_;
   DeviceMatrix embedding_, lm_head_;
   std::vector<LayerMatrices> layers_;

@@ -1,7 +1,7 @@
 #include "kernels/inference/cuda/interface.hpp"
 
 #include "kernels/inference/cuda/cuda_engine.hpp"
-#include "kernels/inference/cuda/status.hpp"
+#include "kernels/inference/cuda/device.hpp"
 
 namespace sparkmpi::kernels::inference {
 namespace {
