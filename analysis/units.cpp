@@ -15,28 +15,35 @@
 namespace sparkmpi::analysis {
 namespace {
 
-/// "batch=4 ranks=2" with the parameters that vary between the points of a kernel.
+/// "batch=4 ranks=2" with the parameters that vary between the points of a kernel. Over ranks or nodes a
+/// parameter that always is the number of ranks (tensor parallel over all of them) varies with the factor and
+/// tells no point from another.
 class ConditionText {
  public:
   ConditionText(const Table& table, std::string_view factor) : table_(table), factor_(factor) {
     struct Seen {
       std::size_t points = 0;
       std::map<std::string, std::set<std::string>> values;
+      std::set<std::string> differ_from_ranks;
     };
     std::map<std::string, Seen> kernels;
     for (const Point& point : table.points()) {
       Seen& seen = kernels[point.kernel];
       ++seen.points;
+      const std::string ranks_text = fmt::format("{}", table.launches()[point.launch].ranks);
       for (const auto& [name, value] : point.parameters) {
+        if (value != ranks_text) seen.differ_from_ranks.insert(name);
         std::set<std::string>& values = seen.values[name];
         if (values.size() < 2) values.insert(value);
       }
       std::set<std::string>& ranks = seen.values["ranks"];
-      if (ranks.size() < 2) ranks.insert(fmt::format("{}", table.launches()[point.launch].ranks));
+      if (ranks.size() < 2) ranks.insert(ranks_text);
     }
+    const bool by_size = factor == "ranks" || factor == "nodes";
     for (const auto& [kernel, seen] : kernels) {
       for (const auto& [name, values] : seen.values) {
-        if (values.size() > 1 && name != factor) varying_[kernel].insert(name);
+        const bool is_ranks = by_size && name != "ranks" && !seen.differ_from_ranks.contains(name);
+        if (values.size() > 1 && name != factor && !is_ranks) varying_[kernel].insert(name);
       }
     }
   }

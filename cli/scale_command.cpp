@@ -39,7 +39,8 @@ void print_curve(const Terminal& terminal, const ScaleCurve& curve, const analys
   terminal.print(fmt::format("\n{}\n", terminal.toned(printable(title), Tone::strong)));
   terminal.print(terminal.toned(
       fmt::format(" {:>6} {:>9} {:>14} {:>9} {:>11} {:>17}\n", options.by_nodes ? "nodes" : "ranks",
-                  "launches", "per rank", "speed-up", "efficiency", "95 % interval"),
+                  "launches", options.scaling == Scaling::strong ? "value" : "per rank", "speed-up",
+                  "efficiency", "95 % interval"),
       Tone::faint));
   for (const ScalePoint& point : curve.points) {
     terminal.print(fmt::format(" {:>6.0f} {:>9} {:>14} {:>9.2f} {:>11} {:>17}\n", point.size, point.launches,

@@ -96,6 +96,15 @@ Handle open_attribute(hid_t object, const std::string& name) {
   return {H5Aopen(object, name.c_str(), H5P_DEFAULT), H5Aclose, fmt::format("open attribute '{}'", name)};
 }
 
+/// Conversion buffers for `count` strings: HDF5 clears a whole buffer for each read, 1 MiB by default.
+Handle transfer_of(std::size_t count) {
+  constexpr std::size_t kMost = std::size_t{1} << 20, kOfOne = 32;  // bytes; a string's place in a file is 16
+  Handle transfer(H5Pcreate(H5P_DATASET_XFER), H5Pclose, "make transfer properties");
+  require(H5Pset_buffer(transfer.get(), std::min(kMost, count * kOfOne), nullptr, nullptr),
+          "size the conversion buffer");
+  return transfer;
+}
+
 std::size_t count_of(hid_t dataset) {
   const Handle space(H5Dget_space(dataset), H5Sclose, "read a data set's shape");
   return static_cast<std::size_t>(
@@ -146,9 +155,8 @@ Attribute read_attribute(hid_t object, const std::string& name) {
     }
     case H5T_STRING: {
       if (H5Tis_variable_str(type.get()) <= 0) break;
-      const Handle memory = string_type();
       char* text = nullptr;
-      require(H5Aread(attribute.get(), memory.get(), static_cast<void*>(&text)), doing);
+      require(H5Aread(attribute.get(), type.get(), static_cast<void*>(&text)), doing);
       std::string value = text != nullptr ? text : "";
       H5free_memory(text);
       return value;
@@ -215,6 +223,12 @@ Handle open_dataset(hid_t parent, const std::string& name) {
   return {H5Dopen2(parent, name.c_str(), H5P_DEFAULT), H5Dclose, fmt::format("open data set '{}'", name)};
 }
 
+std::optional<Handle> open_if_dataset(hid_t parent, const std::string& name) {
+  Handle object(H5Oopen(parent, name.c_str(), H5P_DEFAULT), H5Oclose, fmt::format("open '{}'", name));
+  if (H5Iget_type(object.get()) != H5I_DATASET) return std::nullopt;
+  return object;
+}
+
 Shape shape_of(hid_t dataset) {
   const Handle space(H5Dget_space(dataset), H5Sclose, "read a data set's shape");
   Shape shape(static_cast<std::size_t>(require(H5Sget_simple_extent_ndims(space.get()), "count dimensions")));
@@ -245,9 +259,12 @@ std::vector<std::string> read_strings(hid_t dataset) {
   std::vector<char*> texts(count_of(dataset));
   std::vector<std::string> values;
   if (texts.empty()) return values;
-  const Handle type = string_type();
+  const Handle type(H5Dget_type(dataset), H5Tclose, "read a data set's type");
+  if (H5Tis_variable_str(type.get()) <= 0)
+    throw Hdf5Error("a data set of strings has a type that sparkmpi does not write");
   const Handle space(H5Dget_space(dataset), H5Sclose, "read a data set's shape");
-  require(H5Dread(dataset, type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, static_cast<void*>(texts.data())),
+  const Handle transfer = transfer_of(texts.size());
+  require(H5Dread(dataset, type.get(), H5S_ALL, H5S_ALL, transfer.get(), static_cast<void*>(texts.data())),
           "read a data set of strings");
   for (const char* text : texts) values.emplace_back(text != nullptr ? text : "");
   require(H5Dvlen_reclaim(type.get(), space.get(), H5P_DEFAULT, static_cast<void*>(texts.data())),
@@ -260,20 +277,31 @@ bool holds_strings(hid_t dataset) {
   return H5Tget_class(type.get()) == H5T_STRING;
 }
 
-bool is_scale(hid_t dataset) {
-  return H5DSis_scale(dataset) > 0;
+std::optional<hobj_ref_t> scale_of(hid_t dataset, unsigned dimension) {
+  const char* const list = "DIMENSION_LIST";
+  if (!has_attribute(dataset, list)) return std::nullopt;
+  const Handle attribute = open_attribute(dataset, list);
+  const Handle space(H5Aget_space(attribute.get()), H5Sclose, "read an attribute's shape");
+  const Handle type(H5Aget_type(attribute.get()), H5Tclose, "read the type of an attribute");
+  if (H5Tget_class(type.get()) != H5T_VLEN)
+    throw Hdf5Error("a list of dimension scales has a type that sparkmpi does not write");
+  std::vector<hvl_t> references(static_cast<std::size_t>(
+      require(H5Sget_simple_extent_npoints(space.get()), "count an attribute's elements")));
+  require(H5Aread(attribute.get(), type.get(), references.data()), "read a list of dimension scales");
+  std::optional<hobj_ref_t> scale;
+  if (dimension < references.size() && references[dimension].len > 0)
+    scale = *static_cast<const hobj_ref_t*>(references[dimension].p);
+  require(H5Dvlen_reclaim(type.get(), space.get(), H5P_DEFAULT, references.data()), "free references");
+  return scale;
 }
 
-std::string scale_name(hid_t dataset, unsigned dimension) {
-  std::string name;
-  const auto keep = [](hid_t, unsigned, hid_t scale, void* into) -> herr_t {
-    std::array<char, 256> text{};
-    if (H5DSget_scale_name(scale, text.data(), text.size()) < 0) return -1;
-    *static_cast<std::string*>(into) = text.data();
-    return 1;
-  };
-  H5DSiterate_scales(dataset, dimension, nullptr, keep, &name);
-  return name;
+std::string scale_name(hid_t file, hobj_ref_t scale) {
+  const Handle dataset(H5Rdereference2(file, H5P_DEFAULT, H5R_OBJECT, &scale), H5Dclose,
+                       "open a dimension scale");
+  std::array<char, 256> text{};
+  require(static_cast<hssize_t>(H5DSget_scale_name(dataset.get(), text.data(), text.size())),
+          "name a dimension scale");
+  return text.data();
 }
 
 std::vector<std::string> children(hid_t group) {
@@ -289,12 +317,6 @@ std::vector<std::string> children(hid_t group) {
     require(H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, &from, keep, &names), "list a group");
   }
   return names;
-}
-
-bool is_group(hid_t parent, const std::string& name) {
-  H5O_info_t info;
-  require(H5Oget_info_by_name(parent, name.c_str(), &info, H5P_DEFAULT), fmt::format("look at '{}'", name));
-  return info.type == H5O_TYPE_GROUP;
 }
 
 void make_scale(const Handle& dataset, const std::string& name) {

@@ -2,6 +2,7 @@
 // Attributes, data sets and dimension scales, as this project's files use them.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,17 +32,18 @@ Handle write(hid_t parent, const std::string& name, const Shape& shape, std::spa
 Handle write(hid_t parent, const std::string& name, const Shape& shape, std::span<const std::string> values);
 
 Handle open_dataset(hid_t parent, const std::string& name);
+/// Nothing when `name` is a group.
+std::optional<Handle> open_if_dataset(hid_t parent, const std::string& name);
 Shape shape_of(hid_t dataset);
 std::vector<double> read_doubles(hid_t dataset);
 std::vector<std::int64_t> read_integers(hid_t dataset);
 std::vector<std::string> read_strings(hid_t dataset);
 bool holds_strings(hid_t dataset);
-bool is_scale(hid_t dataset);
-/// The name of the scale attached to a dimension; empty when there is none.
-std::string scale_name(hid_t dataset, unsigned dimension);
+/// The scale attached to a dimension, the same reference for each data set that uses it; none without one.
+std::optional<hobj_ref_t> scale_of(hid_t dataset, unsigned dimension);
+std::string scale_name(hid_t file, hobj_ref_t scale);
 /// The links of a group in the order they were made.
 std::vector<std::string> children(hid_t group);
-bool is_group(hid_t parent, const std::string& name);
 
 /// Turns a one-dimensional data set into the dimension scale called `name`.
 void make_scale(const Handle& dataset, const std::string& name);

@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 
 #include "results/ledger_layout.hpp"
@@ -143,25 +144,41 @@ void read_outcome(const Attributes& facts, KernelRecord& record) {
   record.end_s = std::get<double>(facts.at("end_s"));
 }
 
-/// How many samples each rank has, by axis: read once, used by every metric on it.
-using AxisCounts = std::map<std::string, std::vector<std::int64_t>>;
+/// The axes of a group, each looked at once, for every data set that refers to its scale.
+class StoredAxes {
+ public:
+  explicit StoredAxes(hid_t group) : group_(group) {}
+  /// Empty for a data set without a scale.
+  const std::string& name_of(hid_t dataset) {
+    const std::optional<hobj_ref_t> scale = h5::scale_of(dataset, 1);
+    if (!scale) return names_[kNone];
+    std::string& name = names_[*scale];
+    if (name.empty()) name = h5::scale_name(group_, *scale);
+    return name;
+  }
+  /// How many samples each rank has.
+  const std::vector<std::int64_t>& counts_of(const std::string& axis) {
+    const auto [entry, fresh] = counts_.try_emplace(axis);
+    if (fresh)
+      entry->second = h5::read_integers(h5::open_dataset(group_, axis + std::string(kCountSuffix)).get());
+    return entry->second;
+  }
 
-const std::vector<std::int64_t>& counts_of(hid_t group, const std::string& axis, AxisCounts& known) {
-  const auto [entry, fresh] = known.try_emplace(axis);
-  if (fresh)
-    entry->second = h5::read_integers(h5::open_dataset(group, axis + std::string(kCountSuffix)).get());
-  return entry->second;
-}
+ private:
+  static constexpr hobj_ref_t kNone = std::numeric_limits<hobj_ref_t>::max();
+  hid_t group_;
+  std::map<hobj_ref_t, std::string> names_;
+  std::map<std::string, std::vector<std::int64_t>> counts_;
+};
 
 /// A metric or a label: whatever of the group has the dimensions (rank, axis).
-void read_series(hid_t group, const std::string& name, const ReadOptions& options, AxisCounts& known,
-                 StoredKernel& kernel) {
-  const h5::Handle dataset = h5::open_dataset(group, name);
+void read_series(const h5::Handle& dataset, const std::string& name, const ReadOptions& options,
+                 StoredAxes& axes, StoredKernel& kernel) {
   const h5::Shape shape = h5::shape_of(dataset.get());
   if (shape.size() != 2) return;  // scales and counts
-  const std::string axis = h5::scale_name(dataset.get(), 1);
   const bool text = h5::holds_strings(dataset.get());
   if (text && !options.labels) return;
+  const std::string& axis = axes.name_of(dataset.get());
   StoredMetric metric;
   if (!text) {
     metric = {name, text_attribute(dataset.get(), "units"), text_attribute(dataset.get(), "long_name"),
@@ -169,7 +186,7 @@ void read_series(hid_t group, const std::string& name, const ReadOptions& option
               enum_of(kOrigin, text_attribute(dataset.get(), "origin"), Origin::measured)};
     if (options.metric && !options.metric(metric, axis)) return;
   }
-  const std::vector<std::int64_t>& counts = counts_of(group, axis, known);
+  const std::vector<std::int64_t>& counts = axes.counts_of(axis);
   if (shape[0] != kernel.ranks.size() || counts.size() != shape[0]) {
     throw h5::Hdf5Error(fmt::format("'{}' has not one row for each rank", name));
   }
@@ -252,9 +269,10 @@ StoredKernel read_kernel(hid_t group, const ReadOptions& options) {
     read_outcome(outcomes[rank], kernel.ranks[rank]);
     kernel.ranks[rank].facts = std::move(facts[rank]);
   }
-  AxisCounts counts;
+  StoredAxes axes(group);
   for (const std::string& name : h5::children(group)) {
-    if (!h5::is_group(group, name)) read_series(group, name, options, counts, kernel);
+    if (const auto dataset = h5::open_if_dataset(group, name))
+      read_series(*dataset, name, options, axes, kernel);
   }
   if (options.ledgers) read_snapshots(group, kernel.ranks);
   if (options.timelines) read_timelines(group, kernel.ranks);

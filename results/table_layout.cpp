@@ -10,6 +10,7 @@ namespace sparkmpi::results {
 namespace {
 
 constexpr const char* kMissing = "missing_ranks";
+constexpr const char* kRankScale = "rank";
 
 /// One fact over all ranks; null where a rank lacks it.
 using Column = std::vector<const Attribute*>;
@@ -60,8 +61,8 @@ bool holds_integers(hid_t dataset) {
 h5::Handle write_rank_scale(hid_t group, std::size_t ranks) {
   std::vector<std::int64_t> numbers(ranks);
   std::iota(numbers.begin(), numbers.end(), 0);
-  h5::Handle scale = h5::write(group, "rank", {ranks}, numbers);
-  h5::make_scale(scale, "rank");
+  h5::Handle scale = h5::write(group, kRankScale, {ranks}, numbers);
+  h5::make_scale(scale, kRankScale);
   return scale;
 }
 
@@ -89,9 +90,8 @@ std::vector<Attributes> read_facts(hid_t group, std::size_t ranks,
                                    const std::function<bool(std::string_view name)>& wanted) {
   std::vector<Attributes> facts(ranks);
   for (const std::string& name : h5::children(group)) {
-    if (wanted && !wanted(name)) continue;
+    if (name == kRankScale || (wanted && !wanted(name))) continue;
     const h5::Handle dataset = h5::open_dataset(group, name);
-    if (h5::is_scale(dataset.get())) continue;
     std::vector<std::int64_t> missing;
     if (h5::has_attribute(dataset.get(), kMissing))
       missing = h5::read_integers_attribute(dataset.get(), kMissing);

@@ -238,6 +238,41 @@ TEST(Scale, WeakScalingRecoversGustafsonsShare) {
   EXPECT_NEAR(result.standouts.front().relative, -0.3, 0.02);
 }
 
+TEST(Scale, TensorParallelOverAllRanksIsOneCurve) {
+  const auto table_with = [](const std::function<int(int)>& tp) {
+    Table table;
+    const std::uint32_t metric =
+        table.add(Metric{"x_per_s", "1/s", "", results::Better::higher, results::Origin::derived});
+    for (const int ranks : {1, 2, 4}) {
+      for (const int batch : {1, 8}) {
+        Launch launch;
+        launch.ranks = ranks;
+        const std::uint32_t at = table.add(launch);
+        Point point;
+        point.launch = at;
+        point.kernel = "inference";
+        point.parameters = {{"concurrency", fmt::format("{}", batch)}, {"tp", fmt::format("{}", tp(ranks))}};
+        // Only the group's first rank says the group's rate.
+        table.add(table.add(point), table.add(Rank{at, 0, 0, "a", "", "", 0}), metric,
+                  std::vector<double>{10.0 * batch * ranks});
+      }
+    }
+    table.finish();
+    return table;
+  };
+  ScaleOptions strong;
+  strong.scaling = Scaling::strong;
+  const ScaleResult divided = scale(table_with([](int ranks) { return ranks; }), strong);
+  ASSERT_EQ(divided.curves.size(), 2U);
+  EXPECT_EQ(divided.curves[0].condition, "concurrency=1");
+  ASSERT_EQ(divided.curves[0].points.size(), 3U);
+  EXPECT_DOUBLE_EQ(divided.curves[0].points[2].efficiency, 1);
+  // Where it is not always so, two ranks as one group and as two are different things.
+  const ScaleResult mixed = scale(table_with([](int ranks) { return ranks == 4 ? 2 : ranks; }), strong);
+  EXPECT_EQ(mixed.curves.size(), 4U);
+  EXPECT_EQ(mixed.curves[0].condition, "concurrency=1 tp=1");
+}
+
 TEST(Scale, StrongScalingRecoversAmdahlsShare) {
   // Here the rate is the whole job's: S = 1 / (f + (1 − f)/n).
   ScaleOptions options;
