@@ -20,7 +20,7 @@ namespace sparkmpi::kernels::inference {
 /// Runs a function on every worker of a team: (worker, workers).
 using Team = std::function<void(const std::function<void(int, int)>&)>;
 
-/// What the weights are made of, and which part of them; for the length of the call.
+/// What the weights are made of.
 struct WeightOrigin {
   const std::vector<PlannedTensor>& plan;  ///< tensor_plan(the whole model)
   const ModelShard& shard;                 ///< which part of it goes to the device
@@ -39,8 +39,8 @@ class DeviceWeights {
   virtual int ordinal() const = 0;
   /// Device memory held.
   virtual std::uint64_t bytes() const = 0;
-  /// As Weights::hash() of the host: of the canonical bytes of the member's parts that went to the device,
-  /// or, made there, came back from it.
+  /// As Weights::hash() of the host: of the canonical bytes that went to the device, or, made there, came
+  /// back from it.
   virtual std::uint64_t hash() const = 0;
 };
 
@@ -53,9 +53,6 @@ struct CudaEngineOptions {
   Group* group = nullptr;
   std::int64_t batch = 1;          ///< sequences that decode at once: their graph is made beforehand
   std::int64_t step_tokens = 512;  ///< most tokens of a step; a larger one makes room for itself
-  /// The members that the model is divided between, which run the same steps at the same time; outlives the
-  /// engine. Null or of one: the model is not divided.
-  Group* group = nullptr;
 };
 
 /// Bytes of one block of tokens in a GPU's pool, all layers.

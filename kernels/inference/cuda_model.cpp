@@ -32,17 +32,13 @@ const CudaInference& interface_of(const Site& site) {
 
 class CudaModel final : public LoadedModel {
  public:
-  CudaModel(const Settings& settings, const Site& site, Group& group, Recorder& recorder)
-      : settings_(settings),
-        site_(site),
-        group_(group),
-        interface_(interface_of(site)),
-        weights_(load(recorder)) {}
+  CudaModel(const Settings& settings, const Site& site, Recorder& recorder)
+      : settings_(settings), site_(site), interface_(interface_of(site)), weights_(load(recorder)) {}
 
   std::uint64_t weight_bytes() const override { return weights_->bytes(); }
   std::uint64_t weight_read_bytes() const override {
-    const ModelShard& shard = settings_.shard;
-    return shard.step_bytes + static_cast<std::uint64_t>(shard.whole.experts_per_token) * shard.expert_bytes;
+    const ModelConfig& config = weights_->config();
+    return config.weight_bytes_read_per_step(config.experts_per_token);
   }
   std::uint64_t weights_hash() const override { return weights_->hash(); }
   double verification_tolerance() const override {
@@ -65,7 +61,6 @@ class CudaModel final : public LoadedModel {
     options.kv_type = settings_.kv_type;
     options.batch = settings_.decode_batch();
     options.step_tokens = settings_.scheduler.prefill_chunk;
-    options.group = &group_;
     std::unique_ptr<Engine> engine = interface_.make_engine(*weights_, options);
     warm_up(*engine);
     return engine;
@@ -89,8 +84,8 @@ class CudaModel final : public LoadedModel {
   }
 
   std::unique_ptr<DeviceWeights> load(Recorder& recorder) const {
-    const ModelShard& shard = settings_.shard;
-    const std::vector<PlannedTensor> plan = tensor_plan(shard.whole);
+    const ModelConfig& config = settings_.model.config;
+    const std::vector<PlannedTensor> plan = tensor_plan(config);
     const std::unique_ptr<WeightSource> source =
         settings_.synthetic ? synthetic_weights(settings_.seed)
                             : open_weights(settings_.model.directory, settings_.load);
@@ -110,7 +105,6 @@ class CudaModel final : public LoadedModel {
 
   const Settings& settings_;
   const Site& site_;
-  Group& group_;
   const CudaInference& interface_;
   double bandwidth_ = 0;
   std::unique_ptr<DeviceWeights> weights_;
@@ -118,9 +112,8 @@ class CudaModel final : public LoadedModel {
 
 }  // namespace
 
-std::unique_ptr<LoadedModel> load_on_cuda(const Settings& settings, const Site& site, Group& group,
-                                          Recorder& recorder) {
-  return std::make_unique<CudaModel>(settings, site, group, recorder);
+std::unique_ptr<LoadedModel> load_on_cuda(const Settings& settings, const Site& site, Recorder& recorder) {
+  return std::make_unique<CudaModel>(settings, site, recorder);
 }
 
 }  // namespace sparkmpi::kernels::inference

@@ -21,10 +21,9 @@ namespace {
 
 constexpr double kProgressInterval = 0.1;
 
-std::unique_ptr<LoadedModel> load(const Settings& settings, const Site& site, Group& group,
-                                  Recorder& recorder) {
+std::unique_ptr<LoadedModel> load(const Settings& settings, const Site& site, Recorder& recorder) {
   const double start = recorder.clock().now_s();
-  std::unique_ptr<LoadedModel> model = load_model(settings, site, group, recorder);
+  std::unique_ptr<LoadedModel> model = load_model(settings, site, recorder);
   recorder.series("weights_load_s", "setup").push_back(recorder.clock().now_s() - start);
   recorder.fact("weights_source", settings.synthetic ? fmt::format("synthetic, seed {}", settings.seed)
                                                      : settings.model.directory.string());

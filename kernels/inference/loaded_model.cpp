@@ -16,18 +16,15 @@ Weights make_weights(const Settings& settings, host::ThreadTeam& team, Recorder&
   const ModelConfig& config = settings.model.config;
   const Shard& member = settings.shard.member;
   const auto progress = [&](double done) { recorder.progress(0.2 * done, "weights"); };
-  return settings.synthetic ? Weights::synthetic(config, settings.seed, team, progress, member)
-                            : Weights::load(config, settings.model.directory, team, progress, settings.load,
-                                            member);
+  return settings.synthetic
+             ? Weights::synthetic(config, settings.seed, team, progress, member)
+             : Weights::load(config, settings.model.directory, team, progress, settings.load, member);
 }
 
 class HostModel final : public LoadedModel {
  public:
-  HostModel(const Settings& settings, Group& group, Recorder& recorder)
-      : settings_(settings),
-        group_(group),
-        team_(settings.cpus),
-        weights_(make_weights(settings, team_, recorder)) {}
+  HostModel(const Settings& settings, Recorder& recorder)
+      : settings_(settings), team_(settings.cpus), weights_(make_weights(settings, team_, recorder)) {}
 
   std::uint64_t weight_bytes() const override { return weights_.bytes(); }
   std::uint64_t weight_read_bytes() const override {
@@ -55,21 +52,19 @@ class HostModel final : public LoadedModel {
 
  private:
   const Settings& settings_;
-  Group& group_;
   host::ThreadTeam team_;
   Weights weights_;
 };
 
 }  // namespace
 
-std::unique_ptr<LoadedModel> load_on_host(const Settings& settings, Group& group, Recorder& recorder) {
-  return std::make_unique<HostModel>(settings, group, recorder);
+std::unique_ptr<LoadedModel> load_on_host(const Settings& settings, Recorder& recorder) {
+  return std::make_unique<HostModel>(settings, recorder);
 }
 
-std::unique_ptr<LoadedModel> load_model(const Settings& settings, const Site& site, Group& group,
-                                        Recorder& recorder) {
-  return site.placement.device.kind == DeviceKind::cuda ? load_on_cuda(settings, site, group, recorder)
-                                                        : load_on_host(settings, group, recorder);
+std::unique_ptr<LoadedModel> load_model(const Settings& settings, const Site& site, Recorder& recorder) {
+  return site.placement.device.kind == DeviceKind::cuda ? load_on_cuda(settings, site, recorder)
+                                                        : load_on_host(settings, recorder);
 }
 
 }  // namespace sparkmpi::kernels::inference

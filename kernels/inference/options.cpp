@@ -181,8 +181,9 @@ KvType chosen_kv_type(const Parameters& parameters, const Device& device) {
 
 Shard chosen_member(std::int64_t tp, const Site& site) {
   if (site.ranks % tp != 0)
-    throw UsageError(fmt::format("--tp {}: {} ranks can't be divided into groups of {}; start a multiple of {}",
-                                 tp, site.ranks, tp, tp));
+    throw UsageError(
+        fmt::format("--tp {}: {} ranks can't be divided into groups of {}; start a multiple of {}", tp,
+                    site.ranks, tp, tp));
   const auto size = static_cast<int>(tp);
   return {site.rank % size, size};
 }
@@ -207,8 +208,8 @@ void refuse_beyond_device(const Settings& settings, const Site& site) {
   throw UsageError(fmt::format(
       "{} in {} has {} of weights{}, and {} of KV cache for {} tokens: {} of {} free on {}; take fewer "
       "or shorter requests, --kv-dtype fp8, more ranks (--tp), or a smaller model",
-      config.name, precision_of(config), format_bytes(weights), part_phrase(settings.shard), format_bytes(cache),
-      blocks * settings.kv_block, format_bytes(weights + cache), format_bytes(free),
+      config.name, precision_of(config), format_bytes(weights), part_phrase(settings.shard),
+      format_bytes(cache), blocks * settings.kv_block, format_bytes(weights + cache), format_bytes(free),
       site.placement.device.id));
 }
 

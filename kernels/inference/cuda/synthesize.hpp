@@ -20,8 +20,8 @@ struct Planes {
   std::byte* zeros = nullptr;
 };
 
-/// Writes a part of a matrix of `columns` columns, its bounds as WeightSource::read wants them and its columns
-/// a multiple of 8. Asynchronous in `stream`. Throws Error when the launch fails.
+/// Writes a part of a matrix of `columns` columns, its bounds as WeightSource::read wants them and its
+/// columns a multiple of 8. Asynchronous in `stream`. Throws Error when the launch fails.
 void synthesize(const SyntheticTensor& tensor, WeightFormat format, std::size_t columns,
                 const MatrixPart& part, const Planes& planes, cudaStream_t stream);
 
