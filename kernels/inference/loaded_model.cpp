@@ -16,9 +16,9 @@ Weights make_weights(const Settings& settings, host::ThreadTeam& team, Recorder&
   const ModelConfig& config = settings.model.config;
   const Shard& member = settings.shard.member;
   const auto progress = [&](double done) { recorder.progress(0.2 * done, "weights"); };
-  return settings.synthetic ? Weights::synthetic(config, settings.seed, team, progress, member)
-                            : Weights::load(config, settings.model.directory, team, progress, settings.load,
-                                            member);
+  return settings.synthetic
+             ? Weights::synthetic(config, settings.seed, team, progress, member)
+             : Weights::load(config, settings.model.directory, team, progress, settings.load, member);
 }
 
 class HostModel final : public LoadedModel {

@@ -7,6 +7,9 @@
 namespace sparkmpi::kernels::inference {
 namespace {
 
+/// Rows that a GPU's products take at once (linear/device_matrix.hpp).
+constexpr std::int64_t kTileRows = 16;
+
 /// Bounds of column parts: where a tile of 16 gate and up rows ends, and whole groups; of int4_awq an even
 /// number of them, whose zero points share a byte.
 std::int64_t column_grain(WeightFormat format) {
@@ -26,15 +29,16 @@ std::int64_t column_grain(WeightFormat format) {
 }
 
 /// Column bounds of the output projection follow from the heads.
-void check_heads(const ModelConfig& config, const ModelShard& shard) {
+void check_heads(const ModelConfig& config, int size) {
   const std::int64_t grain = column_grain(config.attention_format);
   if (group_columns(config.attention_format) == 0) return;
-  for (const std::int64_t bound : {shard.heads.query.begin, shard.heads.query.end}) {
-    if (bound == config.heads || bound * config.head_dim % grain == 0) continue;
+  for (int rank = 0; rank + 1 < size; ++rank) {
+    const std::int64_t bound = shard_heads({rank, size}, config.heads, config.kv_heads).query.end;
+    if (bound * config.head_dim % grain == 0) continue;
     throw UsageError(fmt::format(
-        "--tp {}: {} in {} can be divided every {} columns of the output projection, and head {} of {} "
-        "elements ends between them",
-        shard.member.size, config.name, to_string(config.attention_format), grain, bound, config.head_dim));
+        "--tp {}: {} in {} can be divided every {} columns of the output projection, and {} heads of {} "
+        "elements end between them",
+        size, config.name, to_string(config.attention_format), grain, bound, config.head_dim));
   }
 }
 
@@ -57,11 +61,14 @@ ModelShard shard_model(const ModelConfig& config, const Shard& member) {
   if (member.size > config.heads) refuse(config, member.size, config.heads, "query heads");
   if (member.size > units)
     refuse(config, member.size, units, fmt::format("parts of {} intermediate columns", grain).c_str());
-  if (member.size > config.vocab) refuse(config, member.size, config.vocab, "tokens in its vocabulary");
+  const std::int64_t tiles = (config.vocab + kTileRows - 1) / kTileRows;
+  if (member.size > tiles)
+    refuse(config, member.size, tiles,
+           fmt::format("parts of {} tokens of its vocabulary", kTileRows).c_str());
   shard.heads = shard_heads(member, config.heads, config.kv_heads);
   shard.intermediate = member.part(config.intermediate, grain);
-  shard.vocabulary = member.part(config.vocab);
-  check_heads(config, shard);
+  shard.vocabulary = member.part(config.vocab, kTileRows);
+  check_heads(config, member.size);
   shard.local = config;
   shard.local.heads = static_cast<int>(shard.heads.query.size());
   shard.local.kv_heads = static_cast<int>(shard.heads.kv.size());

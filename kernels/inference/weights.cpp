@@ -248,7 +248,7 @@ std::uint64_t Weights::bytes_read_per_step(int distinct_experts) const {
       total += values->size() * sizeof(float);
     const FeedForwardWeights& one = layer.feed_forward.front();
     total += config().experts > 0 ? static_cast<std::uint64_t>(distinct_experts) * expert_bytes()
-                                 : one.gate_up.bytes() + one.down.bytes();
+                                  : one.gate_up.bytes() + one.down.bytes();
   }
   return total;
 }

@@ -65,8 +65,8 @@ class Weights {
   /// the first is read. Throws UsageError naming tensor, expected and found, and as shard_model().
   /// @param member whose part of the model to hold (model_shard.hpp); shapes below are this part's.
   static Weights load(const ModelConfig& config, const std::filesystem::path& directory,
-                      host::ThreadTeam& team, const Progress& progress = {},
-                      LoadMode mode = LoadMode::mapped, const Shard& member = {});
+                      host::ThreadTeam& team, const Progress& progress = {}, LoadMode mode = LoadMode::mapped,
+                      const Shard& member = {});
   /// Makes weights of the same layout from a seed (tensor_plan.hpp says with which gains).
   static Weights synthetic(const ModelConfig& config, std::uint64_t seed, host::ThreadTeam& team,
                            const Progress& progress = {}, const Shard& member = {});
@@ -74,7 +74,9 @@ class Weights {
   const ModelConfig& config() const { return shard_.local; }
   const ModelShard& shard() const { return shard_; }
   const Matrix& embedding() const { return embedding_; }
-  const Matrix& lm_head() const { return lm_head_; }  ///< [logits(), hidden]; the embedding's memory when tied
+  const Matrix& lm_head() const {
+    return lm_head_;
+  }  ///< [logits(), hidden]; the embedding's memory when tied
   const LayerWeights& layer(int index) const { return layers_[static_cast<std::size_t>(index)]; }
   const std::vector<float>& final_norm() const { return final_norm_; }
 

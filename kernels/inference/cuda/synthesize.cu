@@ -20,7 +20,7 @@ __device__ std::size_t thread_count() {
 
 /// Where the items (elements, groups, words of codes) of a part lie in the whole matrix, counted row by row.
 struct Window {
-  std::uint64_t first;                ///< number of the part's first item
+  std::uint64_t first;               ///< number of the part's first item
   std::size_t rows, columns, pitch;  ///< items of a row in the part and in the whole matrix
 
   __host__ __device__ std::size_t count() const { return rows * columns; }
@@ -35,8 +35,8 @@ __global__ void fill_bf16(SyntheticTensor tensor, Window eights, uint4* to) {
     const std::uint64_t first = eights.at(i) * 8;
     std::uint32_t pairs[4];
     for (unsigned k = 0; k < 4; ++k) {
-      pairs[k] = tensor.element(first + 2 * k) |
-                 static_cast<std::uint32_t>(tensor.element(first + 2 * k + 1)) << 16;
+      pairs[k] = tensor.element(first + 2 * k) | static_cast<std::uint32_t>(tensor.element(first + 2 * k + 1))
+                                                     << 16;
     }
     to[i] = make_uint4(pairs[0], pairs[1], pairs[2], pairs[3]);
   }

@@ -170,8 +170,8 @@ void Forward::layer(int number, int index, const KvCache& cache, KvPool& pool) {
 
   worker.projection.set_input(attended_.data(), tokens_, query);
   const host::Slice out = host::slice_of(hidden, index, team_.size());
-  worker.projection.multiply(weights.output, out.begin, out.end - out.begin, block_output() + out.begin, hidden,
-                             true);
+  worker.projection.multiply(weights.output, out.begin, out.end - out.begin, block_output() + out.begin,
+                             hidden, true);
   add_bias(weights.output_bias, out.begin, out.end, tokens_, block_output(), hidden);
   finish_block(index);
 

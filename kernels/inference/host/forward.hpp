@@ -89,8 +89,8 @@ class Forward {
   std::vector<Partial> partials_;
   std::vector<std::atomic<std::size_t>> next_task_;  ///< by layer
   bool any_split_ = false;
-  std::vector<float> partial_;                       ///< with a group: what this member adds to x_
-  std::vector<Candidate> candidates_;                ///< [members, slices]
+  std::vector<float> partial_;         ///< with a group: what this member adds to x_
+  std::vector<Candidate> candidates_;  ///< [members, slices]
   std::vector<float> x_, normed_, qkv_, attended_, activated_, last_, logits_, cosine_, sine_, router_logits_;
   Routing routing_;  ///< of the present layer
   std::uint64_t routed_experts_ = 0;

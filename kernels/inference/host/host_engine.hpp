@@ -23,8 +23,9 @@ struct HostEngineOptions {
 /// elements.
 std::uint64_t kv_block_bytes(const ModelConfig& config, int block_tokens);
 
-/// @param weights, team and the group outlive the engine. Every member takes the same steps. The KV pool is allocated and touched here, spread over the
-/// team's NUMA nodes. Arithmetic: BF16 weights and KV cache, everything else in single precision.
+/// @param weights, team and the group outlive the engine. Every member takes the same steps. The KV pool is
+/// allocated and touched here, spread over the team's NUMA nodes. Arithmetic: BF16 weights and KV cache,
+/// everything else in single precision.
 std::unique_ptr<Engine> make_host_engine(const Weights& weights, host::ThreadTeam& team,
                                          const HostEngineOptions& options);
 
