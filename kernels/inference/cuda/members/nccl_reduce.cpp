@@ -15,8 +15,11 @@ NcclReduce::NcclReduce(Group& group, const cuda::Nccl& library)
 
 NcclReduce::~NcclReduce() {
   if (communicator_ == nullptr) return;
-  if (std::uncaught_exceptions() > exceptions_) return abort();
-  static_cast<void>(library_.destroy(communicator_));
+  if (std::uncaught_exceptions() > exceptions_) {
+    abort();
+  } else {
+    static_cast<void>(library_.destroy(communicator_));
+  }
 }
 
 void NcclReduce::sum(float* values, std::size_t count, const Launch& launch) {
