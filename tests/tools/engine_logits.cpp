@@ -10,6 +10,8 @@
 // of at most CHUNK tokens (default: whole). OUT gets, little-endian: int64 prompts, TOKENS, vocabulary; then
 // for each prompt TOKENS × int32 ids and TOKENS × vocabulary × float logits (those that chose each token).
 
+#include <sched.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -20,7 +22,6 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/error.hpp"
@@ -84,11 +85,11 @@ struct Bench {
   mpi::World& world;
   std::unique_ptr<Group> group;
   ModelShard shard;
-  std::unique_ptr<host::ThreadTeam> team;
-  std::unique_ptr<Weights> host_weights;
-  std::unique_ptr<CudaModule> module;
-  std::unique_ptr<DeviceWeights> device_weights;
-  std::unique_ptr<Engine> engine;
+  std::unique_ptr<host::ThreadTeam> team = nullptr;
+  std::unique_ptr<Weights> host_weights = nullptr;
+  std::unique_ptr<CudaModule> module = nullptr;
+  std::unique_ptr<DeviceWeights> device_weights = nullptr;
+  std::unique_ptr<Engine> engine = nullptr;
 };
 
 void make_on_host(const ModelConfig& config, const std::string& directory, std::int64_t blocks,
@@ -128,18 +129,31 @@ void make_on_cuda(const ModelConfig& config, const Command& command, std::int64_
   bench.engine = interface->make_engine(*bench.device_weights, options);
 }
 
+/// This rank's share of the cores that its node's ranks may use.
+std::vector<int> cores_of(const mpi::World& world) {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  if (sched_getaffinity(0, sizeof(mask), &mask) != 0) throw Error("sched_getaffinity failed");
+  std::vector<int> all;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &mask)) all.push_back(cpu);
+  }
+  const auto ranks = static_cast<std::size_t>(world.local_size()),
+             rank = static_cast<std::size_t>(world.local_rank());
+  if (all.size() < ranks) return {all[rank % all.size()]};
+  return {all.begin() + static_cast<std::ptrdiff_t>(all.size() * rank / ranks),
+          all.begin() + static_cast<std::ptrdiff_t>(all.size() * (rank + 1) / ranks)};
+}
+
 void run(const Command& command, mpi::World& world) {
   const std::string& directory = command.words[0];
   const std::size_t wanted = std::stoul(command.words[3]);
   const std::size_t chunk = command.words.size() > 4 ? std::stoul(command.words[4]) : std::size_t{1} << 30;
   const ModelConfig config = read_model_config(directory);
   std::vector<Continuation> all = read_prompts(command.words[1].c_str());
-  std::vector<int> cpus;
-  for (unsigned cpu = 0; cpu < std::max(1U, std::thread::hardware_concurrency()); ++cpu)
-    cpus.push_back(static_cast<int>(cpu));
   const int members = world.size();
   Bench bench{world, world.group(members), shard_model(config, {world.rank(), members})};
-  bench.team = std::make_unique<host::ThreadTeam>(cpus);
+  bench.team = std::make_unique<host::ThreadTeam>(cores_of(world));
   std::int64_t blocks = 1;
   for (const Continuation& one : all)
     blocks += static_cast<std::int64_t>((one.prompt.size() + wanted) / 16 + 1);

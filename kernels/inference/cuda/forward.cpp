@@ -253,7 +253,8 @@ void Forward::choose(const Step& step) {
   const VocabularyPart part{member.rank, member.size, static_cast<int>(weights_.shard().vocabulary.begin)};
   offer_best(m.local_next, m.logits, m.logits_stride, slices, part, m.slots, step.launch);
   sums_->sum(&m.slots->x, 2 * wide(member.size) * wide(slices), step.launch);
-  choose_best(m.slots, member.size, slices, m.next, step.launch);
+  // What a sum ends with may be no kernel of ours.
+  choose_best(m.slots, member.size, slices, m.next, {step.launch.stream, false});
 }
 
 void Forward::many(const Step& step, const DeviceMatrix& matrix, const std::uint16_t* x, void* y,

@@ -100,7 +100,8 @@ std::unique_ptr<AllReduce> connect(Group& group, AllReduceMethod method, std::si
 void AllReduce::add(float* partial, int tokens, int hidden, const ResidualOutput& output,
                     const Launch& launch) {
   sum(partial, static_cast<std::size_t>(tokens) * static_cast<std::size_t>(hidden), launch);
-  add_sums(partial, tokens, hidden, output, launch);
+  // What a sum ends with may be no kernel of ours.
+  add_sums(partial, tokens, hidden, output, {launch.stream, false});
 }
 
 std::unique_ptr<AllReduce> make_all_reduce(Group& group, AllReduceMethod method, std::size_t few) {
