@@ -44,7 +44,9 @@ void place_shared_objects(Placer& placer, const fs::path& loader, std::vector<st
             notes.push_back(
                 fmt::format("{} wants {}, which is not on this machine", file.string(), object.name));
           } else {
-            placer.place(object.path);
+            // The driver's side belongs to the machine's kernel module: it is brought along at entry.
+            if (!object.name.starts_with("libcuda.so") && !object.name.starts_with("libnvidia-"))
+              placer.place(object.path);
           }
         }
       } catch (const Error& error) {
