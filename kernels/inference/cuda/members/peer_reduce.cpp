@@ -18,6 +18,9 @@ PeerReduce::PeerReduce(const Group& group, std::unique_ptr<PeerMemory> memory, s
   *abort_.as<std::uint32_t>() = 0;
   const PeerState start{1, 0};
   gpu::check(cudaMemcpy(state_.as(), &start, sizeof(start), cudaMemcpyHostToDevice), "cudaMemcpy");
+  // The copy may still be under way when the call returns, and streams of ours don't wait for the default
+  // one.
+  gpu::check(cudaStreamSynchronize(nullptr), "cudaStreamSynchronize");
   for (int member = 0; member < group.size(); ++member)
     boxes_.boxes[member] = reinterpret_cast<std::uint64_t*>(memory_->of(member));
   boxes_.capacity = capacity;

@@ -29,7 +29,8 @@ void verify_sums(AllReduce& sums, Group& group, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) values[i] = value_of(group.rank(), i);
   const DeviceMemory memory(count * sizeof(float), "trying sums out");
   const Stream stream;
-  check(cudaMemcpy(memory.as(), values.data(), memory.bytes(), cudaMemcpyHostToDevice), "cudaMemcpy");
+  check(cudaMemcpyAsync(memory.as(), values.data(), memory.bytes(), cudaMemcpyHostToDevice, stream),
+        "copy of values");
   sums.sum(memory.as<float>(), count, {stream, false});
   try {
     wait_with_members(stream, sums, group, "trying sums out");
