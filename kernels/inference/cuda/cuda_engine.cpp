@@ -94,7 +94,7 @@ class CudaEngine final : public Engine {
  private:
   std::unique_ptr<AllReduce> make_sums(const CudaEngineOptions& options) const {
     if (group_ == nullptr) return nullptr;
-    return make_all_reduce(*group_, options.all_reduce, wide(kMostVectors) * wide(config_.hidden));
+    return make_all_reduce(*group_, options.all_reduce, config_.hidden);
   }
   bool graphs_serve() const { return sums_ == nullptr || sums_->capturable(); }
 

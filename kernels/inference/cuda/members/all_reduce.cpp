@@ -21,6 +21,8 @@ namespace sparkmpi::kernels::inference::gpu {
 namespace {
 
 constexpr int kQueriesBetweenLooks = 256;  // at the other members
+// Every value goes to every other member: the more there are, the sooner NCCL's rings are faster.
+constexpr int kPeerTokens = 256;
 
 using DeviceName = std::array<char, sizeof(cudaUUID_t)>;
 
@@ -61,21 +63,21 @@ std::unique_ptr<AllReduce> connect_nccl(Group& group, std::string& reason) {
 }
 
 /// Peer memory on all members, or on none; `large` is used up only when it works.
-std::unique_ptr<AllReduce> connect_peers(Group& group, std::size_t few, std::unique_ptr<AllReduce>& large,
-                                         std::string& reason) {
+std::unique_ptr<AllReduce> connect_peers(Group& group, std::size_t capacity,
+                                         std::unique_ptr<AllReduce>& large, std::string& reason) {
   if (group.size() > kMostPeers) {
     reason = fmt::format("peer memory is for up to {} members", kMostPeers);
     return nullptr;
   }
-  auto memory = std::make_unique<PeerMemory>(group, PeerReduce::bytes(group.size(), few));
+  auto memory = std::make_unique<PeerMemory>(group, PeerReduce::bytes(group.size(), capacity));
   if (!memory->reachable()) {
     reason = memory->reason().empty() ? "another member does not reach all GPUs' memory" : memory->reason();
     return nullptr;
   }
-  return std::make_unique<PeerReduce>(group, std::move(memory), few, std::move(large));
+  return std::make_unique<PeerReduce>(group, std::move(memory), capacity, std::move(large));
 }
 
-std::unique_ptr<AllReduce> connect(Group& group, AllReduceMethod method, std::size_t few) {
+std::unique_ptr<AllReduce> connect(Group& group, AllReduceMethod method, std::size_t capacity) {
   const std::string shared = members_that_share(group);
   if (method == AllReduceMethod::staged || (method == AllReduceMethod::automatic && !shared.empty()))
     return std::make_unique<StagedReduce>(group);
@@ -88,7 +90,7 @@ std::unique_ptr<AllReduce> connect(Group& group, AllReduceMethod method, std::si
     if (nccl == nullptr) throw Error(no_nccl);
     return nccl;
   }
-  std::unique_ptr<AllReduce> peers = connect_peers(group, few, nccl, no_peers);
+  std::unique_ptr<AllReduce> peers = connect_peers(group, capacity, nccl, no_peers);
   if (peers != nullptr) return peers;
   if (method == AllReduceMethod::peer) throw Error(no_peers);
   if (nccl == nullptr) throw Error(fmt::format("{}; nor is there another way ({})", no_nccl, no_peers));
@@ -104,9 +106,12 @@ void AllReduce::add(float* partial, int tokens, int hidden, const ResidualOutput
   add_sums(partial, tokens, hidden, output, {launch.stream, false});
 }
 
-std::unique_ptr<AllReduce> make_all_reduce(Group& group, AllReduceMethod method, std::size_t few) {
-  std::unique_ptr<AllReduce> sums = connect(group, method, few);
-  for (const std::size_t count : {few, 5 * few + 3}) verify_sums(*sums, group, count);
+std::unique_ptr<AllReduce> make_all_reduce(Group& group, AllReduceMethod method, int hidden) {
+  const int tokens = std::max(kMostVectors, kPeerTokens / group.size());
+  const std::size_t capacity = static_cast<std::size_t>(tokens) * static_cast<std::size_t>(hidden);
+  std::unique_ptr<AllReduce> sums = connect(group, method, capacity);
+  for (const std::size_t count : {static_cast<std::size_t>(hidden), capacity, capacity + 3})
+    verify_sums(*sums, group, count);
   return sums;
 }
 

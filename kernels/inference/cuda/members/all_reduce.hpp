@@ -42,9 +42,9 @@ class AllReduce {
 /// get sums staged through the host, members with peer access to each other get peer memory for what a decode
 /// step adds and NCCL for more, and others NCCL. Each is tried out and must give the same right sums on every
 /// member before it is returned.
-/// @param few most values of a decode step's sums.
+/// @param hidden values of a token.
 /// Throws Error on every member when there is no way, with what is missing.
-std::unique_ptr<AllReduce> make_all_reduce(Group& group, AllReduceMethod method, std::size_t few);
+std::unique_ptr<AllReduce> make_all_reduce(Group& group, AllReduceMethod method, int hidden);
 
 /// Waits for the stream, looking after the other members meanwhile: throws PeerFailure or Error when one of
 /// them or the connection has failed. Then the work of the stream does not end before abort().

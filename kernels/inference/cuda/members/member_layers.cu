@@ -21,7 +21,7 @@ __global__ void __launch_bounds__(kThreads) add_sums_kernel(float* sums, int hid
     value = __ldcg(place);
     *place = 0;
   }
-  add_to_residual(output, hidden, v, i, value);
+  add_to_residual(output, hidden, v, i, residual_before(output, hidden, v, i), value);
 }
 
 __global__ void offer_best_kernel(const std::int32_t* best, const float* logits, int stride, int slices,

@@ -8,19 +8,16 @@
 
 namespace sparkmpi::kernels::inference::gpu {
 
-/// Of one member, from sum to sum.
-struct PeerState {
-  std::uint32_t number;   ///< of the sum that comes next, from 1
-  std::uint32_t arrived;  ///< blocks that are done with it
-};
-
 inline constexpr int kMostPeers = 8;
+/// Blocks begin in the order of their index and send before they wait, so the first unfinished one of each
+/// member has what it waits for, also where not all fit on a GPU at once.
+inline constexpr int kMostExchangeBlocks = 1024;
 
 struct PeerBoxes {
   std::uint64_t* boxes[kMostPeers] = {};  ///< each member's [2, members, capacity], in its own memory
   std::size_t capacity = 0;
   int rank = 0, members = 1;
-  PeerState* state = nullptr;
+  std::uint32_t* numbers = nullptr;  ///< [kMostExchangeBlocks] of the sum that comes next, from 1
   const volatile std::uint32_t* abort = nullptr;
 };
 

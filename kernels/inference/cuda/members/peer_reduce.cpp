@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "kernels/inference/cuda/members/peer_kernels.hpp"
 
@@ -13,11 +14,11 @@ PeerReduce::PeerReduce(const Group& group, std::unique_ptr<PeerMemory> memory, s
     : capacity_(capacity),
       large_(std::move(large)),
       abort_(sizeof(std::uint32_t), "the end of sums"),
-      state_(sizeof(PeerState), "the state of sums"),
+      numbers_(kMostExchangeBlocks * sizeof(std::uint32_t), "the numbers of sums"),
       memory_(std::move(memory)) {
   *abort_.as<std::uint32_t>() = 0;
-  const PeerState start{1, 0};
-  gpu::check(cudaMemcpy(state_.as(), &start, sizeof(start), cudaMemcpyHostToDevice), "cudaMemcpy");
+  const std::vector<std::uint32_t> start(kMostExchangeBlocks, 1);
+  gpu::check(cudaMemcpy(numbers_.as(), start.data(), numbers_.bytes(), cudaMemcpyHostToDevice), "cudaMemcpy");
   // The copy may still be under way when the call returns, and streams of ours don't wait for the default
   // one.
   gpu::check(cudaStreamSynchronize(nullptr), "cudaStreamSynchronize");
@@ -26,7 +27,7 @@ PeerReduce::PeerReduce(const Group& group, std::unique_ptr<PeerMemory> memory, s
   boxes_.capacity = capacity;
   boxes_.rank = group.rank();
   boxes_.members = group.size();
-  boxes_.state = state_.as<PeerState>();
+  boxes_.numbers = numbers_.as<std::uint32_t>();
   boxes_.abort = abort_.as<std::uint32_t>();
 }
 

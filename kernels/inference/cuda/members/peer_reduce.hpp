@@ -35,7 +35,7 @@ class PeerReduce final : public AllReduce {
   std::unique_ptr<AllReduce> large_;
   PeerBoxes boxes_;
   PinnedMemory abort_;  ///< one word: not 0 ends all waiting
-  DeviceMemory state_;
+  DeviceMemory numbers_;
   std::unique_ptr<PeerMemory> memory_;
 };
 

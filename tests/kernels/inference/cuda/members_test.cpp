@@ -16,10 +16,11 @@ using MembersTest = GpuTest;
 /// A member's side of the exchange.
 struct Member {
   explicit Member(std::size_t words)
-      : boxes(std::vector<std::uint64_t>(words)), state(std::vector<std::uint32_t>{1, 0}) {}
+      : boxes(std::vector<std::uint64_t>(words)),
+        numbers(std::vector<std::uint32_t>(kMostExchangeBlocks, 1)) {}
   Stream stream;
   DeviceArray<std::uint64_t> boxes;
-  DeviceArray<std::uint32_t> state;
+  DeviceArray<std::uint32_t> numbers;
   PeerBoxes peers;
 };
 
@@ -32,7 +33,7 @@ std::vector<std::unique_ptr<Member>> members_of(int count, std::size_t capacity,
     peers.capacity = capacity;
     peers.rank = i;
     peers.members = count;
-    peers.state = reinterpret_cast<PeerState*>(members[wide(i)]->state.data());
+    peers.numbers = members[wide(i)]->numbers.data();
     peers.abort = abort;
   }
   return members;
@@ -42,9 +43,9 @@ TEST_F(MembersTest, ExchangesAddUpInTheOrderOfRanksTimeAfterTime) {
   const PinnedMemory abort(sizeof(std::uint32_t), "a test");
   *abort.as<std::uint32_t>() = 0;
   for (const int count : {2, 3, 8}) {
-    const std::size_t capacity = 4096;
+    const std::size_t capacity = 100'000;
     const auto members = members_of(count, capacity, abort.as<std::uint32_t>());
-    for (const int values : {1, 300, 4096, 17, 4096, 2}) {
+    for (const int values : {1, 300, 4096, 17, 100'000, 2}) {
       std::vector<std::vector<float>> given;
       std::vector<std::unique_ptr<DeviceArray<float>>> arrays;
       for (int i = 0; i < count; ++i) {
@@ -106,6 +107,18 @@ TEST_F(MembersTest, BothWaysOfAddingGiveTheResidualItsNormAndZeroParts) {
       double expected = 0;
       for (int k = 0; k < 16; ++k) expected += std::pow(static_cast<double>(result[wide(tile * 16 + k)]), 2);
       ASSERT_NEAR(squares[wide(tile)], expected, 1e-5);
+    }
+    // Without a norm, as for many tokens.
+    const DeviceArray<float> again[2] = {DeviceArray<float>(part[0]), DeviceArray<float>(part[1])},
+                             plain[2] = {DeviceArray<float>(residual), DeviceArray<float>(residual)};
+    for (int i = 0; i < 2; ++i)
+      exchange_and_add(members[wide(i)]->peers, again[i].data(), tokens, hidden,
+                       {plain[i].data(), hidden, nullptr, nullptr, nullptr, nullptr},
+                       {members[wide(i)]->stream, false});
+    ASSERT_EQ(cudaDeviceSynchronize(), cudaSuccess);
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_EQ(plain[i].read(), result);
+      EXPECT_THAT(again[i].read(), testing::Each(0.0F));
     }
     for (const Outputs& one : exchanged) {
       EXPECT_EQ(one.residual.read(), result);
