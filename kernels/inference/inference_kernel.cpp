@@ -21,15 +21,14 @@ namespace {
 
 constexpr double kProgressInterval = 0.1;
 
-std::unique_ptr<LoadedModel> load(const Settings& settings, const Site& site, Recorder& recorder) {
+std::unique_ptr<LoadedModel> load(const Settings& settings, const Site& site, Group& group,
+                                  Recorder& recorder) {
   const double start = recorder.clock().now_s();
-  std::unique_ptr<LoadedModel> model = load_model(settings, site, recorder);
+  std::unique_ptr<LoadedModel> model = load_model(settings, site, group, recorder);
   recorder.series("weights_load_s", "setup").push_back(recorder.clock().now_s() - start);
   recorder.fact("weights_source", settings.synthetic ? fmt::format("synthetic, seed {}", settings.seed)
                                                      : settings.model.directory.string());
   recorder.fact("weights_format", std::string(precision_of(settings.model.config)));
-  recorder.fact("tp", std::int64_t{settings.shard.member.size});
-  recorder.fact("tp_member", std::int64_t{settings.shard.member.rank});
   recorder.fact("weights_hash", fmt::format("{:016x}", model->weights_hash()));
   recorder.series("weights_bytes", "setup").push_back(static_cast<double>(model->weight_bytes()));
   recorder.series("weights_read_bytes", "setup").push_back(static_cast<double>(model->weight_read_bytes()));
@@ -37,15 +36,15 @@ std::unique_ptr<LoadedModel> load(const Settings& settings, const Site& site, Re
   return model;
 }
 
-/// The least of the members' numbers.
-std::int64_t least_of(std::int64_t mine, Group& group) {
-  std::vector<double> all(static_cast<std::size_t>(group.size()));
+/// The least of all members' numbers: what every member can do.
+std::int64_t least(Group& group, std::int64_t mine) {
+  std::int64_t found = mine;
   for (int member = 0; member < group.size(); ++member) {
-    double& theirs = all[static_cast<std::size_t>(member)];
-    theirs = static_cast<double>(mine);
+    std::int64_t theirs = mine;
     group.broadcast(std::as_writable_bytes(std::span(&theirs, 1)), member);
+    found = std::min(found, theirs);
   }
-  return static_cast<std::int64_t>(*std::ranges::min_element(all));
+  return found;
 }
 
 std::unique_ptr<Engine> make_engine(const Settings& settings, LoadedModel& model, Group& group,
@@ -55,13 +54,13 @@ std::unique_ptr<Engine> make_engine(const Settings& settings, LoadedModel& model
                 [&](const std::string& name) { return recorder.reading(name); });
   // Verification wants a few tokens; a cache that small is of no other use.
   blocks = std::max(blocks, (kVerificationTokens + settings.kv_block - 1) / settings.kv_block);
-  // The members' caches hold the same tokens.
-  blocks = least_of(blocks, group);
+  // Members admit the same requests, whatever their ledgers say.
+  blocks = least(group, blocks);
   recorder.fact("kv_blocks", blocks);
   recorder.series("kv_cache_bytes", "setup")
       .push_back(static_cast<double>(blocks) * static_cast<double>(settings.kv_block_bytes));
   recorder.series("kv_cache_tokens", "setup").push_back(static_cast<double>(blocks * settings.kv_block));
-  std::unique_ptr<Engine> engine = model.make_engine(blocks, group, recorder);
+  std::unique_ptr<Engine> engine = model.make_engine(blocks, recorder);
   recorder.moment("kv_allocated");
   return engine;
 }
@@ -98,10 +97,14 @@ class Inference final : public Kernel {
   }
 
   void run(Context& context) override {
-    const Settings settings = resolve(context.parameters, context.site);
+    Settings settings = resolve(context.parameters, context.site);
     Recorder& recorder = context.recorder;
-    const std::unique_ptr<LoadedModel> model = load(settings, context.site, recorder);
     const std::unique_ptr<Group> group = context.world.group(settings.shard.member.size);
+    settings.scheduler.group = group.get();
+    recorder.fact("tp", std::int64_t{group->size()});
+    recorder.fact("tp_member", std::int64_t{group->rank()});
+    recorder.fact("tp_group", std::int64_t{settings.group});
+    const std::unique_ptr<LoadedModel> model = load(settings, context.site, *group, recorder);
     const std::unique_ptr<Engine> engine = make_engine(settings, *model, *group, recorder);
 
     const double deviation = verify_engine(*engine, settings.seed, model->verification_tolerance());
@@ -120,12 +123,17 @@ class Inference final : public Kernel {
     for (std::int64_t repetition = 0; repetition < settings.repetitions && !interrupted; ++repetition) {
       context.world.barrier(fmt::format("inference: repetition {}", repetition));
       const double energy_before = energy(recorder);
-      const RequestLog log = run_repetition(settings, *engine, *group, repetition, context);
+      const RequestLog log = run_repetition(settings, *engine, repetition, context);
       interrupted = log.interrupted;
       gpu_state.record(fmt::format("repetition {}", repetition));
-      record_log(log,
-                 {repetition, bandwidth, settings.save_tokens, datasheet, energy(recorder) - energy_before},
-                 recorder);
+      LogContext log_context;
+      log_context.repetition = repetition;
+      log_context.answers = group->rank() == 0;
+      log_context.read_bandwidth_bytes_per_s = bandwidth;
+      log_context.save_tokens = settings.save_tokens;
+      log_context.datasheet_bytes_per_s = datasheet;
+      log_context.energy_j = energy(recorder) - energy_before;
+      record_log(log, log_context, recorder);
       if (!interrupted) repeatability.check(log);
     }
     gpu_state.finish();
@@ -136,8 +144,8 @@ class Inference final : public Kernel {
   }
 
  private:
-  static RequestLog run_repetition(const Settings& settings, Engine& engine, Group& group,
-                                   std::int64_t repetition, Context& context) {
+  static RequestLog run_repetition(const Settings& settings, Engine& engine, std::int64_t repetition,
+                                   Context& context) {
     std::int64_t wanted = 0;
     for (const Request& request : settings.requests) wanted += request.output_tokens;
     double shown_s = 0;
@@ -151,7 +159,7 @@ class Inference final : public Kernel {
       context.recorder.progress(0.2 + 0.8 * part, fmt::format("{} of {} tokens", tokens, wanted));
     };
     return run_requests(engine, settings.requests, settings.scheduler, context.recorder.clock(), context.stop,
-                        progress, group.size() > 1 ? &group : nullptr);
+                        progress);
   }
 };
 

@@ -58,10 +58,6 @@ struct ModelConfig {
   RopeScaling rope_scaling = RopeScaling::none;
   bool rope_truncate = true;  ///< yarn: round the ramp's ends to whole pairs
 
-  /// Rows of lm_head that are here: a member of a tensor-parallel group has a part of them (model_shard.hpp).
-  /// 0: all.
-  int lm_head_rows = 0;
-
   /// How the linear layers are stored: quantization_config, or what a person asks synthetic weights to be.
   /// Embedding, lm_head, norms, biases, sinks and router are never quantised.
   WeightFormat attention_format = WeightFormat::bf16;  ///< q, k, v, o
@@ -76,7 +72,6 @@ struct ModelConfig {
   std::int64_t window_of(int layer) const {
     return layer >= first_window_layer && layer % window_period == 0 ? sliding_window : 0;
   }
-  int logits() const { return lm_head_rows > 0 ? lm_head_rows : vocab; }
   /// Feed-forward parts of one layer: 1 when dense.
   int experts_or_one() const { return experts > 0 ? experts : 1; }
 

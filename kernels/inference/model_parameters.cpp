@@ -45,13 +45,12 @@ std::uint64_t read_per_step(const ModelConfig& config, int experts, const Count&
     if (config.router_bias) others += wide(config.experts);
   }
   layer += others * count.element + wide(config.experts > 0 ? experts : 1) * of_expert(config, count);
-  return wide(config.layers) * layer + (1 + wide(config.logits())) * hidden * count.element;
+  return wide(config.layers) * layer + (1 + wide(config.vocab)) * hidden * count.element;
 }
 
 std::uint64_t all(const ModelConfig& config, const Count& count) {
-  // Tied, lm_head's rows are part of the embedding.
-  const std::uint64_t unread = wide(config.vocab) - (config.tied_embeddings ? wide(config.logits()) : 0);
-  return read_per_step(config, config.experts, count) + unread * wide(config.hidden) * count.element;
+  return read_per_step(config, config.experts, count) +
+         (config.tied_embeddings ? 0 : wide(config.vocab) * wide(config.hidden) * count.element);
 }
 
 }  // namespace

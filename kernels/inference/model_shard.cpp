@@ -2,112 +2,133 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.hpp"
 
 namespace sparkmpi::kernels::inference {
 namespace {
 
-/// Rows that a GPU's products take at once (linear/device_matrix.hpp).
+/// Rows of a tile of the GPU's products, and enough for whole vectors everywhere.
 constexpr std::int64_t kTileRows = 16;
 
-/// Bounds of column parts: where a tile of 16 gate and up rows ends, and whole groups; of int4_awq an even
-/// number of them, whose zero points share a byte.
-std::int64_t column_grain(WeightFormat format) {
-  switch (format) {
-    case WeightFormat::int4_awq:
-      return 256;
-    case WeightFormat::mxfp4:
-      return 32;
-    default:
-      return 16;
-  }
+/// Intermediate units are columns of down: they come in groups that share a scale.
+std::int64_t intermediate_grain(const ModelConfig& config) {
+  return std::max(kTileRows, static_cast<std::int64_t>(group_columns(config.mlp_format)));
 }
 
-[[noreturn]] void refuse(const ModelConfig& config, int size, std::int64_t units, const char* what) {
-  throw UsageError(fmt::format("--tp {}: {} has {} {} to divide; take at most as many ranks", size,
-                               config.name, units, what));
+Range times(const Range& range, std::int64_t factor) {
+  return {range.begin * factor, range.end * factor};
 }
 
-/// Column bounds of the output projection follow from the heads.
-void check_heads(const ModelConfig& config, int size) {
-  const std::int64_t grain = column_grain(config.attention_format);
-  if (group_columns(config.attention_format) == 0) return;
-  for (int rank = 0; rank + 1 < size; ++rank) {
-    const std::int64_t bound = shard_heads({rank, size}, config.heads, config.kv_heads).query.end;
-    if (bound * config.head_dim % grain == 0) continue;
+std::uint64_t bytes_of(const PlannedTensor& tensor, const MemberPart& part) {
+  const auto rows = static_cast<std::uint64_t>(part.rows.size());
+  if (tensor.is_vector()) return 2 * rows;
+  return rows * row_bytes(tensor.format, static_cast<std::size_t>(part.columns.size())).all();
+}
+
+void refuse_too_many(const ModelConfig& config, int size) {
+  if (size < 1) throw UsageError(fmt::format("--tp {}: give at least 1", size));
+  if (size > config.heads)
+    throw UsageError(fmt::format("--tp {}: {} has {} query heads, and a head is not divided; at most --tp {}",
+                                 size, config.name, config.heads, config.heads));
+  const auto check = [&](std::string_view what, std::int64_t count, std::int64_t grain) {
+    const std::int64_t units = (count + grain - 1) / grain;
+    if (size <= units) return;
+    throw UsageError(
+        fmt::format("--tp {}: {} of {} are {} units of {}, which are not divided; at most --tp {}", size,
+                    what, config.name, units, grain, units));
+  };
+  check(fmt::format("the {} intermediate columns", config.intermediate), config.intermediate,
+        intermediate_grain(config));
+  check(fmt::format("the {} tokens of the vocabulary", config.vocab), config.vocab, kTileRows);
+}
+
+/// O's columns are heads: where heads are narrower than a group of its format, a cut may divide a group.
+void refuse_half_groups(const ModelConfig& config, int size) {
+  const auto group = static_cast<std::int64_t>(group_columns(config.attention_format));
+  for (int rank = 0; group > 0 && rank < size; ++rank) {
+    const Range heads = shard_heads({rank, size}, config.heads, config.kv_heads).query;
+    const Range columns = times(heads, config.head_dim);
+    if (columns.begin % group == 0 && columns.end % group == 0) continue;
     throw UsageError(fmt::format(
-        "--tp {}: {} in {} can be divided every {} columns of the output projection, and {} heads of {} "
-        "elements end between them",
-        size, config.name, to_string(config.attention_format), grain, bound, config.head_dim));
+        "--tp {}: member {} of {} would have heads {} to {}, {} columns of o_proj from {}, and {} "
+        "shares scales between {}",
+        size, rank, config.name, heads.begin, heads.end - 1, columns.size(), columns.begin,
+        to_string(config.attention_format), group));
   }
-}
-
-MatrixPart rows_of(const PlannedTensor& tensor, const Range& range, std::int64_t unit = 1) {
-  return {static_cast<std::size_t>(range.begin * unit), static_cast<std::size_t>(range.size() * unit), 0,
-          tensor.columns};
-}
-MatrixPart columns_of(const PlannedTensor& tensor, const Range& range, std::int64_t unit = 1) {
-  return {0, tensor.rows, static_cast<std::size_t>(range.begin * unit),
-          static_cast<std::size_t>(range.size() * unit)};
 }
 
 }  // namespace
 
-ModelShard shard_model(const ModelConfig& config, const Shard& member) {
-  ModelShard shard;
-  shard.member = member;
-  const std::int64_t grain = column_grain(config.mlp_format),
-                     units = (config.intermediate + grain - 1) / grain;
-  if (member.size > config.heads) refuse(config, member.size, config.heads, "query heads");
-  if (member.size > units)
-    refuse(config, member.size, units, fmt::format("parts of {} intermediate columns", grain).c_str());
-  const std::int64_t tiles = (config.vocab + kTileRows - 1) / kTileRows;
-  if (member.size > tiles)
-    refuse(config, member.size, tiles,
-           fmt::format("parts of {} tokens of its vocabulary", kTileRows).c_str());
-  shard.heads = shard_heads(member, config.heads, config.kv_heads);
-  shard.intermediate = member.part(config.intermediate, grain);
-  shard.vocabulary = member.part(config.vocab, kTileRows);
-  check_heads(config, member.size);
-  shard.local = config;
-  shard.local.heads = static_cast<int>(shard.heads.query.size());
-  shard.local.kv_heads = static_cast<int>(shard.heads.kv.size());
-  shard.local.intermediate = static_cast<int>(shard.intermediate.size());
-  shard.local.lm_head_rows = static_cast<int>(shard.vocabulary.size());
-  return shard;
+MatrixPart matrix_part(const MemberPart& part) {
+  return {static_cast<std::size_t>(part.rows.begin), static_cast<std::size_t>(part.rows.size()),
+          static_cast<std::size_t>(part.columns.begin), static_cast<std::size_t>(part.columns.size())};
 }
 
-MatrixPart part_of(const PlannedTensor& tensor, const ModelShard& shard) {
-  const int head = shard.local.head_dim;
-  const MatrixPart whole{0, tensor.rows, 0, tensor.columns};
+MemberPart ModelShard::part_of(const PlannedTensor& tensor) const {
+  const Range all_rows{0, static_cast<std::int64_t>(tensor.rows)},
+      all_columns{0, static_cast<std::int64_t>(tensor.columns)};
   switch (tensor.role) {
     case TensorRole::query:
     case TensorRole::query_bias:
-      return rows_of(tensor, shard.heads.query, head);
+      return {times(heads.query, whole.head_dim), all_columns};
     case TensorRole::key:
     case TensorRole::value:
     case TensorRole::key_bias:
     case TensorRole::value_bias:
-      return rows_of(tensor, shard.heads.kv, head);
+      return {times(heads.kv, whole.head_dim), all_columns};
     case TensorRole::sinks:
-      return rows_of(tensor, shard.heads.query);
+      return {heads.query, all_columns};
     case TensorRole::output:
-      return columns_of(tensor, shard.heads.query, head);
+      return {all_rows, times(heads.query, whole.head_dim)};
     case TensorRole::gate:
     case TensorRole::up:
     case TensorRole::gate_bias:
     case TensorRole::up_bias:
-      return rows_of(tensor, shard.intermediate);
+      return {intermediate, all_columns};
     case TensorRole::down:
-      return columns_of(tensor, shard.intermediate);
+      return {all_rows, intermediate};
     case TensorRole::output_bias:
     case TensorRole::down_bias:
-      return shard.member.rank == 0 ? whole : MatrixPart{};
+      return {member.rank == 0 ? all_rows : Range{}, all_columns};
     case TensorRole::lm_head:
-      return rows_of(tensor, shard.vocabulary);
-    default:
-      return whole;
+      return {vocabulary, all_columns};
+    case TensorRole::embedding:
+    case TensorRole::attention_norm:
+    case TensorRole::mlp_norm:
+    case TensorRole::router:
+    case TensorRole::router_bias:
+    case TensorRole::final_norm:
+      return {all_rows, all_columns, true};
   }
+  return {};
+}
+
+ModelShard shard_model(const ModelConfig& config, const Shard& member) {
+  refuse_too_many(config, member.size);
+  refuse_half_groups(config, member.size);
+  ModelShard shard;
+  shard.member = member;
+  shard.whole = shard.local = config;
+  shard.heads = shard_heads(member, config.heads, config.kv_heads);
+  shard.intermediate = member.part(config.intermediate, intermediate_grain(config));
+  shard.vocabulary = member.part(config.vocab, kTileRows);
+  shard.local.heads = static_cast<int>(shard.heads.query.size());
+  shard.local.kv_heads = static_cast<int>(shard.heads.kv.size());
+  shard.local.intermediate = static_cast<int>(shard.intermediate.size());
+  shard.local.output_bias = config.output_bias && member.rank == 0;
+  for (const PlannedTensor& tensor : tensor_plan(config)) {
+    const std::uint64_t bytes = bytes_of(tensor, shard.part_of(tensor));
+    shard.weight_bytes += bytes;
+    if (tensor.expert == 0 && tensor.layer == 0) shard.expert_bytes += bytes;
+    if (tensor.expert < 0 && tensor.role != TensorRole::embedding) shard.step_bytes += bytes;
+  }
+  if (config.tied_embeddings) {
+    shard.step_bytes += static_cast<std::uint64_t>(shard.vocabulary.size()) *
+                        row_bytes(WeightFormat::bf16, static_cast<std::size_t>(config.hidden)).all();
+  }
+  return shard;
 }
 
 }  // namespace sparkmpi::kernels::inference

@@ -1,5 +1,7 @@
 #pragma once
-// The part of a model that one member of a tensor-parallel group holds and computes.
+// What one member of a tensor-parallel group holds of a model, tensor by tensor.
+
+#include <cstdint>
 
 #include "kernels/inference/model_config.hpp"
 #include "kernels/inference/shard.hpp"
@@ -8,28 +10,49 @@
 
 namespace sparkmpi::kernels::inference {
 
-/// Heads are divided (Q, K, V by rows, the output projection by columns), the feed-forward part's
-/// intermediate dimension (gate and up by rows, down by columns; of every expert: each member has a part of
-/// all of them) and the vocabulary (rows of lm_head). The sums of the output projection and of down over the
-/// members are what the group adds up, twice a layer. Norms, router and input embedding are whole on every
-/// member.
-struct ModelShard {
-  Shard member;
-  HeadShard heads;
-  Range intermediate;
-  Range vocabulary;
-  /// The model as this member computes it: its own heads, kv_heads, intermediate and lm_head_rows.
-  ModelConfig local;
-
-  bool divided() const { return member.size > 1; }
+/// A member's part of a planned tensor: `rows` × `columns` of a matrix, `rows` of a vector (then `columns` is
+/// empty). Without rows the member holds nothing of it.
+struct MemberPart {
+  Range rows, columns;
+  bool replicated = false;  ///< whole, and every member has the same
 };
 
-/// Throws UsageError, the same on every member, when one of them would be left without a query head, a column
-/// of down or a row of lm_head, or when a format's groups can't be divided between heads.
-ModelShard shard_model(const ModelConfig& config, const Shard& member = {});
+/// As WeightSource::read wants it.
+MatrixPart matrix_part(const MemberPart& part);
 
-/// Which part of a tensor of tensor_plan(whole model) the member holds; a vector's part has rows only. 0
-/// rows: none, as of the biases behind a sum, which its first member adds for all.
-MatrixPart part_of(const PlannedTensor& tensor, const ModelShard& shard);
+/// One member's model. Divided: query heads with their KV heads (Q, K, V by rows, O by columns, sinks), the
+/// intermediate units of every feed-forward part and every expert (gate and up by rows, down by columns), the
+/// rows of lm_head. Replicated: embedding, norms, router. Biases behind a sum over the members (O's, down's)
+/// are the first member's alone, so that the sum adds them once. What a step computes is then
+///   x += Σ over members O·attention, x += Σ over members down·activation, logits = the members' rows.
+struct ModelShard {
+  Shard member;
+  ModelConfig whole;
+  /// `whole` with the member's numbers of heads, KV heads and intermediate units, and output_bias where it
+  /// adds it: all buffers, KV blocks and products of a member follow from it. The vocabulary is the whole
+  /// one.
+  ModelConfig local;
+  HeadShard heads;
+  Range intermediate;  ///< of the whole's units
+  Range vocabulary;    ///< rows of lm_head
+
+  /// Bytes of the member's parts as a checkpoint stores them; weight_bytes() of a ModelConfig when there is
+  /// one member.
+  std::uint64_t weight_bytes = 0;
+  std::uint64_t expert_bytes = 0;  ///< of one expert's part; 0 when dense
+  /// What a decode step reads but for the experts: no untied input embedding, and of a tied one the rows that
+  /// stand for lm_head.
+  std::uint64_t step_bytes = 0;
+
+  bool divided() const { return member.size > 1; }
+  /// @param tensor of tensor_plan(whole).
+  MemberPart part_of(const PlannedTensor& tensor) const;
+};
+
+/// Member `member.rank` of `member.size`, for any size up to the number of query heads. No group of columns
+/// that shares a scale and no tile of 16 rows is ever divided. Throws UsageError with the arithmetic, the
+/// same on every member, when some member would be left without heads, intermediate units or vocabulary, or
+/// would get half a group.
+ModelShard shard_model(const ModelConfig& config, const Shard& member = {});
 
 }  // namespace sparkmpi::kernels::inference

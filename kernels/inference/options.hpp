@@ -23,7 +23,7 @@ extern const std::array<OptionSpec, 20> kOptions;
 /// A point's parameters, resolved: every fault that can be found without measuring has been found.
 struct Settings {
   ModelSource model;
-  ModelShard shard;               ///< this rank's part of it
+  ModelShard shard;               ///< of model.config: what this rank holds
   std::vector<Request> requests;  ///< of one repetition
   SchedulerOptions scheduler;
   KvBudget kv_budget;
@@ -37,6 +37,7 @@ struct Settings {
   LoadMode load = LoadMode::mapped;
   AllReduceMethod all_reduce = AllReduceMethod::automatic;
   bool synthetic = false;  ///< weights are made from the seed
+  int group = 0;           ///< which of the groups that work on one model, in rank order
 
   /// Blocks that hold all requests in flight at once.
   std::int64_t blocks_in_flight() const;

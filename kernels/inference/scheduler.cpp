@@ -22,8 +22,8 @@ struct Active {
 class Scheduler {
  public:
   Scheduler(Engine& engine, std::span<const Request> requests, const SchedulerOptions& options,
-            const Clock& clock, const StopSignal& stop, Group* group)
-      : engine_(engine), requests_(requests), options_(options), clock_(clock), stop_(stop), group_(group) {}
+            const Clock& clock)
+      : engine_(engine), requests_(requests), options_(options), clock_(clock) {}
   ~Scheduler() {
     for (const Active& active : active_) {
       if (active.admitted) engine_.kv().close(active.sequence);
@@ -32,13 +32,13 @@ class Scheduler {
   Scheduler(const Scheduler&) = delete;             ///< owns sequences of the cache
   Scheduler& operator=(const Scheduler&) = delete;  ///< owns sequences of the cache
 
-  RequestLog run(const std::function<void(std::int64_t)>& progress) {
-    if (options_.depth > 0) fill_to_depth();
+  RequestLog run(const StopSignal& stop, const std::function<void(std::int64_t)>& progress) {
+    if (options_.depth > 0) fill_to_depth(stop);
     log_.start_s = clock_.now_s();
     log_.end_s = log_.start_s;
     for (RequestEvent& request : log_.requests) request.start_s = log_.start_s;
     while (next_ < requests_.size() || !active_.empty()) {
-      if (stopped()) {
+      if (stop_requested(stop)) {
         log_.interrupted = true;
         break;
       }
@@ -52,10 +52,11 @@ class Scheduler {
   }
 
  private:
-  bool stopped() const {
-    float wishes = stop_.requested() ? 1 : 0;
-    if (group_ != nullptr) group_->sum({&wishes, 1});
-    return wishes > 0;
+  bool stop_requested(const StopSignal& stop) const {
+    if (options_.group == nullptr || options_.group->size() == 1) return stop.requested();
+    float asked = stop.requested() ? 1.0F : 0.0F;
+    options_.group->sum({&asked, 1});
+    return asked > 0;
   }
 
   /// Clients send their next request as soon as a slot is free.
@@ -83,7 +84,7 @@ class Scheduler {
     }
   }
 
-  void fill_to_depth() {
+  void fill_to_depth(const StopSignal& stop) {
     if (requests_.size() > static_cast<std::size_t>(options_.concurrency))
       throw UsageError("a depth needs all requests in flight at once: --num-requests at most --concurrency");
     send();
@@ -93,7 +94,7 @@ class Scheduler {
       if (!active.admitted)
         throw UsageError("a depth needs all requests in the KV cache at once; give it more");
       const std::span<const std::int32_t> prompt = requests_[active.request].prompt;
-      while (active.prefilled < std::min(depth, prompt.size() - 1) && !stopped()) {
+      while (active.prefilled < std::min(depth, prompt.size() - 1) && !stop_requested(stop)) {
         const std::size_t count = std::min({static_cast<std::size_t>(options_.prefill_chunk),
                                             depth - active.prefilled, prompt.size() - 1 - active.prefilled});
         const SequenceSlice slice{active.sequence, prompt.subspan(active.prefilled, count)};
@@ -164,8 +165,6 @@ class Scheduler {
   std::span<const Request> requests_;
   const SchedulerOptions& options_;
   const Clock& clock_;
-  const StopSignal& stop_;
-  Group* group_;
   std::size_t next_ = 0;
   std::vector<Active> active_;
   RequestLog log_;
@@ -182,8 +181,8 @@ std::int64_t kv_tokens(const Request& request) {
 
 RequestLog run_requests(Engine& engine, std::span<const Request> requests, const SchedulerOptions& options,
                         const Clock& clock, const StopSignal& stop,
-                        const std::function<void(std::int64_t)>& progress, Group* group) {
-  return Scheduler(engine, requests, options, clock, stop, group).run(progress);
+                        const std::function<void(std::int64_t)>& progress) {
+  return Scheduler(engine, requests, options, clock).run(stop, progress);
 }
 
 }  // namespace sparkmpi::kernels::inference

@@ -19,6 +19,9 @@ struct SchedulerOptions {
   std::int64_t concurrency = 1;  ///< requests in flight at once: a client with that many slots, no idle time
   std::int64_t prefill_chunk = 512;  ///< prompt tokens a step takes at most
   std::int64_t depth = 0;            ///< leading prompt tokens that are in the cache before the clock starts
+  /// Members that run the same schedule over one model: they stop before the same step, as soon as one of
+  /// them is asked to. Null: alone.
+  Group* group = nullptr;
 };
 
 /// One output token.
@@ -59,10 +62,8 @@ std::int64_t kv_tokens(const Request& request);
 /// concurrency): their first `depth` tokens are prefilled before the log starts. Throws UsageError when a
 /// single request is larger than the cache.
 /// @param progress called between steps with the output tokens so far.
-/// @param group whose members all run the same requests; when one of them is to stop, all do after the same
-/// step.
 RequestLog run_requests(Engine& engine, std::span<const Request> requests, const SchedulerOptions& options,
                         const Clock& clock, const StopSignal& stop,
-                        const std::function<void(std::int64_t)>& progress = {}, Group* group = nullptr);
+                        const std::function<void(std::int64_t)>& progress = {});
 
 }  // namespace sparkmpi::kernels::inference

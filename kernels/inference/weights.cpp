@@ -36,45 +36,33 @@ bool is_norm(TensorRole role) {
 /// Builds the matrices one by one, each worker filling the rows that it will read.
 class Weights::Builder {
  public:
-  Builder(const ModelConfig& config, const Shard& member, const WeightSource& source, host::ThreadTeam& team,
+  Builder(const ModelShard& shard, const WeightSource& source, host::ThreadTeam& team,
           const Progress& progress)
-      : weights_(shard_model(config, member)),
-        source_(source),
-        team_(team),
-        progress_(progress),
-        plan_(tensor_plan(config)) {
+      : weights_(shard), source_(source), team_(team), progress_(progress), plan_(tensor_plan(shard.whole)) {
     for (const PlannedTensor& tensor : plan_) total_ += tensor.bytes();
   }
 
   Weights build() {
     source_.check(plan_);
-    weights_.layers_.resize(static_cast<std::size_t>(weights_.config().layers));
+    const ModelConfig& config = weights_.config();
+    weights_.layers_.resize(static_cast<std::size_t>(config.layers));
     for (LayerWeights& layer : weights_.layers_)
-      layer.feed_forward.resize(static_cast<std::size_t>(weights_.config().experts_or_one()));
+      layer.feed_forward.resize(static_cast<std::size_t>(config.experts_or_one()));
     hashes_.resize(plan_.size());
     for (std::size_t i = 0; i < plan_.size();) i += place(i);
     for (const std::uint64_t hash : hashes_) weights_.hash_ = extend_hash(weights_.hash_, hash);
-    if (weights_.config().tied_embeddings)
-      weights_.lm_head_ = rows_of(weights_.embedding_, weights_.shard_.vocabulary);
+    if (config.tied_embeddings) weights_.lm_head_ = rows_of(weights_.embedding_, weights_.shard_.vocabulary);
     return std::move(weights_);
   }
 
  private:
-  static Matrix rows_of(Matrix matrix, const Range& rows) {
-    matrix.values += static_cast<std::size_t>(rows.begin) * matrix.distance.values;
-    matrix.rows = static_cast<std::size_t>(rows.size());
-    return matrix;
-  }
-
   /// Puts plan_[index] where it belongs, with those after it that make one matrix with it. Returns how many.
   std::size_t place(std::size_t index) {
     const PlannedTensor& tensor = plan_[index];
     if (tensor.is_vector()) {
-      const MatrixPart part = part_of(tensor, weights_.shard_);
-      if (part.rows == 0) return 1;
-      std::vector<float> values = source_.read_vector(tensor);
-      values.resize(part.first_row + part.rows);
-      values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(part.first_row));
+      const std::vector<float> all = source_.read_vector(tensor);
+      const Range mine = weights_.shard_.part_of(tensor).rows;
+      std::vector<float> values(all.begin() + mine.begin, all.begin() + mine.end);
       if (is_norm(tensor.role)) {
         for (float& value : values) value += weights_.config().norm_offset;
       }
@@ -140,20 +128,30 @@ class Weights::Builder {
     return layer_of(tensor).feed_forward[static_cast<std::size_t>(std::max(tensor.expert, 0))];
   }
 
-  /// @param hashes get each part's.
-  Matrix matrix(std::span<const PlannedTensor> parts, std::uint64_t* hashes) {
-    const PlannedTensor& first = parts.front();
+  static Matrix rows_of(const Matrix& matrix, const Range& rows) {
+    Matrix part = matrix;
+    part.values += static_cast<std::size_t>(rows.begin) * matrix.distance.values;
+    part.rows = static_cast<std::size_t>(rows.size());
+    return part;
+  }
+
+  MatrixPart part_of(const PlannedTensor& tensor) const {
+    return matrix_part(weights_.shard_.part_of(tensor));
+  }
+
+  /// @param tensors one or several of the same columns, one below the other. @param hashes get each one's.
+  Matrix matrix(std::span<const PlannedTensor> tensors, std::uint64_t* hashes) {
     Matrix result;
-    result.format = first.format;
-    result.columns = part_of(first, weights_.shard_).columns;
+    result.format = tensors.front().format;
+    result.columns = part_of(tensors.front()).columns;
     result.stride = padded(result.columns);
-    result.distance = row_distance(first.format, result.columns);
-    std::vector<MatrixPart> wanted;
+    result.distance = row_distance(result.format, result.columns);
+    std::vector<MatrixPart> parts;
     std::vector<std::size_t> first_rows;
-    for (const PlannedTensor& part : parts) {
-      wanted.push_back(part_of(part, weights_.shard_));
+    for (const PlannedTensor& tensor : tensors) {
+      parts.push_back(part_of(tensor));
       first_rows.push_back(result.rows);
-      result.rows += wanted.back().rows;
+      result.rows += parts.back().rows;
     }
     const std::size_t values = aligned(result.rows * result.distance.values),
                       scales = aligned(result.rows * result.distance.scales),
@@ -172,12 +170,12 @@ class Weights::Builder {
     // decides the NUMA node in favour of the reader. Padding stays zero: anonymous memory is.
     team_.run([&](int worker) {
       for (std::size_t part = 0; part < parts.size(); ++part) {
-        const host::Slice slice = host::slice_of(wanted[part].rows, worker, team_.size());
+        const host::Slice slice = host::slice_of(parts[part].rows, worker, team_.size());
         std::uint64_t hash = 0;
         for (std::size_t row = slice.begin; row < slice.end; row += kRowsAtOnce) {
           const std::size_t rows = std::min(kRowsAtOnce, slice.end - row);
-          read_rows(parts[part], wanted[part], row, rows, first_rows[part] + row, all);
-          hash += hash_rows(result, row, rows, first_rows[part] + row, all);
+          read_rows(tensors[part], parts[part], row, rows, first_rows[part] + row, all);
+          hash += hash_rows(row_bytes(result.format, result.columns), row, rows, first_rows[part] + row, all);
         }
         std::atomic_ref(hashes[part]).fetch_add(hash);
       }
@@ -185,7 +183,6 @@ class Weights::Builder {
     return result;
   }
 
-  /// @param row within `part`.
   void read_rows(const PlannedTensor& tensor, const MatrixPart& part, std::size_t row, std::size_t rows,
                  std::size_t to_row, RowBlock to) const {
     to.values += to_row * to.values_stride;
@@ -195,9 +192,8 @@ class Weights::Builder {
   }
 
   /// Of what lies in memory.
-  static std::uint64_t hash_rows(const Matrix& matrix, std::size_t row, std::size_t rows, std::size_t in_row,
+  static std::uint64_t hash_rows(const RowBytes& bytes, std::size_t row, std::size_t rows, std::size_t in_row,
                                  const RowBlock& in) {
-    const RowBytes bytes = row_bytes(matrix.format, matrix.columns);
     std::uint64_t hash = 0;
     for (std::size_t i = 0; i < rows; ++i) {
       hash += row_hash(in.values + (in_row + i) * in.values_stride, bytes.values, 0, row + i);
@@ -216,14 +212,14 @@ class Weights::Builder {
   std::vector<std::uint64_t> hashes_;  ///< of the plan's tensors
 };
 
-Weights Weights::load(const ModelConfig& config, const std::filesystem::path& directory,
-                      host::ThreadTeam& team, const Progress& progress, LoadMode mode, const Shard& member) {
-  return Builder(config, member, *open_weights(directory, mode), team, progress).build();
+Weights Weights::load(const ModelShard& shard, const std::filesystem::path& directory, host::ThreadTeam& team,
+                      const Progress& progress, LoadMode mode) {
+  return Builder(shard, *open_weights(directory, mode), team, progress).build();
 }
 
-Weights Weights::synthetic(const ModelConfig& config, std::uint64_t seed, host::ThreadTeam& team,
-                           const Progress& progress, const Shard& member) {
-  return Builder(config, member, *synthetic_weights(seed), team, progress).build();
+Weights Weights::synthetic(const ModelShard& shard, std::uint64_t seed, host::ThreadTeam& team,
+                           const Progress& progress) {
+  return Builder(shard, *synthetic_weights(seed), team, progress).build();
 }
 
 std::uint64_t Weights::bytes() const {

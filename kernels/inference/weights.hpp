@@ -1,11 +1,10 @@
 #pragma once
-// A model's weights in host memory, laid out for reading: fused matrices, rows padded to whole vectors, pages
-// near their reader.
+// A member's part of a model's weights in host memory, laid out for reading: fused matrices, rows padded to
+// whole vectors, pages near their reader.
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <utility>
 #include <vector>
 
 #include "kernels/host/buffer.hpp"
@@ -56,27 +55,26 @@ struct LayerWeights {
   std::vector<float> sinks;                               ///< [heads], or empty
 };
 
+/// All shapes are those of shard.local: with one member the model's own.
 class Weights {
  public:
   /// Called now and then with the part of the bytes that is loaded, 0 to 1.
   using Progress = std::function<void(double)>;
 
-  /// Loads a Hugging Face directory (open_weights). Every tensor is checked against the configuration before
-  /// the first is read. Throws UsageError naming tensor, expected and found, and as shard_model().
-  /// @param member whose part of the model to hold (model_shard.hpp); shapes below are this part's.
-  static Weights load(const ModelConfig& config, const std::filesystem::path& directory,
-                      host::ThreadTeam& team, const Progress& progress = {}, LoadMode mode = LoadMode::mapped,
-                      const Shard& member = {});
-  /// Makes weights of the same layout from a seed (tensor_plan.hpp says with which gains).
-  static Weights synthetic(const ModelConfig& config, std::uint64_t seed, host::ThreadTeam& team,
-                           const Progress& progress = {}, const Shard& member = {});
+  /// Loads the member's part of a Hugging Face directory (open_weights). Every tensor is checked against the
+  /// configuration before the first is read. Throws UsageError naming tensor, expected and found.
+  static Weights load(const ModelShard& shard, const std::filesystem::path& directory, host::ThreadTeam& team,
+                      const Progress& progress = {}, LoadMode mode = LoadMode::mapped);
+  /// Makes weights of the same layout from a seed (tensor_plan.hpp says with which gains): the member's part
+  /// of the whole model's.
+  static Weights synthetic(const ModelShard& shard, std::uint64_t seed, host::ThreadTeam& team,
+                           const Progress& progress = {});
 
-  const ModelConfig& config() const { return shard_.local; }
   const ModelShard& shard() const { return shard_; }
+  const ModelConfig& config() const { return shard_.local; }
   const Matrix& embedding() const { return embedding_; }
-  const Matrix& lm_head() const {
-    return lm_head_;
-  }  ///< [logits(), hidden]; the embedding's memory when tied
+  /// The member's rows (ModelShard::vocabulary); the embedding's memory when tied.
+  const Matrix& lm_head() const { return lm_head_; }
   const LayerWeights& layer(int index) const { return layers_[static_cast<std::size_t>(index)]; }
   const std::vector<float>& final_norm() const { return final_norm_; }
 
@@ -87,13 +85,13 @@ class Weights {
   std::uint64_t bytes_read_per_step(int distinct_experts) const;
   /// Of one expert; 0 when dense.
   std::uint64_t expert_bytes() const;
-  /// Of all rows as loaded, without padding (weight_hash.hpp): the same for the same values from whatever
-  /// file or seed, and on whatever device. A member's part has a hash of its own, as if it were a model.
+  /// Of all rows that this member loaded, without padding (weight_hash.hpp): the same for the same values
+  /// from whatever file or seed, and on whatever device. Rows and columns count from the part's first.
   std::uint64_t hash() const { return hash_; }
 
  private:
   class Builder;
-  explicit Weights(ModelShard shard) : shard_(std::move(shard)) {}
+  explicit Weights(const ModelShard& shard) : shard_(shard) {}
 
   ModelShard shard_;
   std::uint64_t hash_ = 0;

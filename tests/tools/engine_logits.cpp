@@ -92,10 +92,8 @@ struct Bench {
   std::unique_ptr<Engine> engine = nullptr;
 };
 
-void make_on_host(const ModelConfig& config, const std::string& directory, std::int64_t blocks,
-                  Bench& bench) {
-  bench.host_weights = std::make_unique<Weights>(
-      Weights::load(config, directory, *bench.team, {}, LoadMode::mapped, bench.shard.member));
+void make_on_host(const std::string& directory, std::int64_t blocks, Bench& bench) {
+  bench.host_weights = std::make_unique<Weights>(Weights::load(bench.shard, directory, *bench.team));
   HostEngineOptions options;
   options.group = bench.group.get();
   options.kv_blocks = blocks;
@@ -169,7 +167,7 @@ void run(const Command& command, mpi::World& world) {
     options.all_reduce = *all_reduce;
     make_on_cuda(config, command, blocks, options, bench);
   } else {
-    make_on_host(config, directory, blocks, bench);
+    make_on_host(directory, blocks, bench);
   }
   Engine* const engine = bench.engine.get();
   for (Continuation& one : all) {

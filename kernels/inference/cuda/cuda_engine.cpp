@@ -75,7 +75,7 @@ class CudaEngine final : public Engine {
   }
 
   StepBytes step_bytes(std::span<const SequenceSlice> batch) const override {
-    return inference::step_bytes(config_, config_.weight_bytes_read_per_step(0), cache_, batch,
+    return inference::step_bytes(config_, weights_.shard().step_bytes, cache_, batch,
                                  element_bytes(kv_type_));
   }
 
@@ -83,7 +83,7 @@ class CudaEngine final : public Engine {
     if (config_.experts == 0) return 0;
     std::uint64_t experts = 0;
     for (int layer = 0; layer < config_.layers; ++layer) experts += memory_->experts_read[layer];
-    return experts * config_.expert_bytes();
+    return experts * weights_.shard().expert_bytes;
   }
 
   Attributes facts() const override {
@@ -179,7 +179,8 @@ class CudaEngine final : public Engine {
 
   /// Each member has the logits of its part of the vocabulary.
   void copy_logits(float* logits) const {
-    const std::size_t row = wide(config_.vocab), here = wide(config_.logits()),
+    const std::size_t row = wide(config_.vocab),
+                      here = static_cast<std::size_t>(weights_.shard().vocabulary.size()),
                       first = static_cast<std::size_t>(weights_.shard().vocabulary.begin);
     if (group_ != nullptr) std::fill_n(logits, order_.size() * row, 0.0F);
     for (std::size_t i = 0; i < order_.size(); ++i) {

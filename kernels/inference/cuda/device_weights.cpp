@@ -31,12 +31,12 @@ std::size_t wide(int value) {
 /// Where everything lies: shapes first, then one allocation for all matrices and one for all vectors.
 class ResidentWeights::Layout {
  public:
-  explicit Layout(const ModelConfig& config) : c_(config) {}
+  explicit Layout(const ModelShard& shard) : c_(shard.local), vocabulary_(shard.vocabulary) {}
 
   void shape(ResidentWeights& weights) {
     const int query = c_.heads * c_.head_dim, key = c_.kv_heads * c_.head_dim, inter = c_.intermediate;
     weights.embedding_ = matrix(WeightFormat::bf16, c_.vocab, c_.hidden);
-    weights.lm_head_ = matrix(WeightFormat::bf16, c_.logits(), c_.hidden);
+    weights.lm_head_ = matrix(WeightFormat::bf16, static_cast<int>(vocabulary_.size()), c_.hidden);
     weights.layers_.resize(wide(c_.layers));
     for (LayerMatrices& layer : weights.layers_) {
       layer.qkv = matrix(c_.attention_format, query + 2 * key, c_.hidden);
@@ -117,6 +117,7 @@ class ResidentWeights::Layout {
   }
 
   const ModelConfig& c_;
+  const Range vocabulary_;
   std::size_t matrix_bytes_ = 0, vector_floats_ = 0;
   std::vector<std::pair<void**, std::size_t>> matrices_;
   std::vector<std::pair<float**, std::size_t>> scales_, vectors_;
@@ -246,7 +247,7 @@ class ResidentWeights::Loader {
   std::uint64_t load_vector(const PlannedTensor& tensor) {
     const bool norm = tensor.role == TensorRole::attention_norm || tensor.role == TensorRole::mlp_norm ||
                       tensor.role == TensorRole::final_norm;
-    const MatrixPart part = part_of(tensor, origin_.shard);
+    const MatrixPart part = matrix_part(origin_.shard.part_of(tensor));
     if (part.rows == 0) return 0;
     std::vector<float> values = origin_.source.read_vector(tensor);
     values.resize(part.first_row + part.rows);
@@ -260,7 +261,7 @@ class ResidentWeights::Loader {
 
   void load_matrix(const PlannedTensor& tensor, unsigned long long* sum) {
     const Place place = place_of(tensor);
-    const MatrixPart part = part_of(tensor, origin_.shard);
+    const MatrixPart part = matrix_part(origin_.shard.part_of(tensor));
     const RowBytes bytes = row_bytes(tensor.format, part.columns);
     const bool packed = tensor.format != WeightFormat::bf16;
     // BF16 goes where it stays at once; made on the device it needs no chunks.
@@ -334,7 +335,7 @@ class ResidentWeights::Loader {
 ResidentWeights::ResidentWeights(int ordinal, const WeightOrigin& origin)
     : shard_(origin.shard), ordinal_(ordinal) {
   const ModelConfig& config = shard_.local;
-  Layout layout(config);
+  Layout layout(shard_);
   layout.shape(*this);
   layout.reserve(*this);
   layout.allocate(*this);

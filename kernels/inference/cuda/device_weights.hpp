@@ -33,7 +33,7 @@ class ResidentWeights final : public DeviceWeights {
   std::uint64_t hash() const override { return hash_; }
 
   const DeviceMatrix& embedding() const { return embedding_; }
-  /// [logits(), hidden]; tied, rows of the embedding.
+  /// [rows of the member's vocabulary, hidden]; tied, rows of the embedding.
   const DeviceMatrix& lm_head() const { return lm_head_; }
   const LayerMatrices& layer(int index) const { return layers_[static_cast<std::size_t>(index)]; }
   const float* final_norm() const { return final_norm_; }

@@ -15,7 +15,7 @@ struct HostEngineOptions {
   std::int64_t kv_blocks = 1;
   int block_tokens = 16;
   host::Simd simd = host::best_simd();
-  /// The ranks that compute the model together, in the order of their shards; null: this one alone.
+  /// The members that the model is divided between; outlives the engine. Null or of one: not divided.
   Group* group = nullptr;
 };
 
@@ -23,9 +23,9 @@ struct HostEngineOptions {
 /// elements.
 std::uint64_t kv_block_bytes(const ModelConfig& config, int block_tokens);
 
-/// @param weights, team and the group outlive the engine. Every member takes the same steps. The KV pool is
-/// allocated and touched here, spread over the team's NUMA nodes. Arithmetic: BF16 weights and KV cache,
-/// everything else in single precision.
+/// @param weights and team outlive the engine. Throws Error when the weights are not those of options.group's
+/// member. Every step is then collective over the group. The KV pool is allocated and touched here, spread
+/// over the team's NUMA nodes. Arithmetic: BF16 weights and KV cache, everything else in single precision.
 std::unique_ptr<Engine> make_host_engine(const Weights& weights, host::ThreadTeam& team,
                                          const HostEngineOptions& options);
 

@@ -104,7 +104,7 @@ TEST_F(GpuEngine, SyntheticWeightsAreTheHosts) {
   for (const WeightFormat format :
        {WeightFormat::bf16, WeightFormat::fp8_e4m3, WeightFormat::int4_awq, WeightFormat::mxfp4}) {
     const ModelConfig config = tiny(format);
-    const std::uint64_t expected = Weights::synthetic(config, 7, team_).hash();
+    const std::uint64_t expected = Weights::synthetic(shard_model(config), 7, team_).hash();
     EXPECT_EQ(made(config, 7)->hash(), expected) << to_string(format);
     EXPECT_EQ(loaded(config, *synthetic_weights(7), std::nullopt)->hash(), expected) << to_string(format);
     EXPECT_NE(made(config, 8)->hash(), expected) << to_string(format);
@@ -118,7 +118,7 @@ TEST_F(GpuEngine, EachMembersPartIsTheHosts) {
     config.head_dim = 64;  // so that a member's heads end with a pair of int4_awq's groups
     for (int rank = 0; rank < 2; ++rank) {
       const Shard member{rank, 2};
-      const std::uint64_t expected = Weights::synthetic(config, 7, team_, {}, member).hash();
+      const std::uint64_t expected = Weights::synthetic(shard_model(config, member), 7, team_).hash();
       EXPECT_EQ(made(config, 7, member)->hash(), expected) << to_string(format) << ", member " << rank;
       EXPECT_EQ(loaded(config, *synthetic_weights(7), std::nullopt, member)->hash(), expected)
           << to_string(format) << ", member " << rank;
