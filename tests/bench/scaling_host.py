@@ -5,8 +5,9 @@ network: ranks share a few cores, and nodes are network namespaces of one machin
     scaling_host.py [--bin build/default/bin] [--ranks 1,2,…,256] [--nodes 1,2,4] [--repetitions 3] [-o DIR]     needs root
 
 Writes DIR/scaling-host.csv, one line a launch, and DIR/scaling-host.svg; `--plot-only` draws the CSV that is there. Launches are in random
-order. Each is `stream --footprint 16K --operation read -r 10 --verbose`; before it a program that only does MPI_Init, a barrier and MPI_Finalize
-(bench_mpi_start) says what mpirun and MPI alone take. The figure shows medians and all values.
+order. Each is `stream --footprint 16K --operation read -r 10 --sample-rate 0` (time lines would make files longer with the time that ranks wait
+for cores); before it a program that only does MPI_Init, a barrier and MPI_Finalize (bench_mpi_start) says what mpirun and MPI alone take. The
+figure shows medians and all values.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import csv
 import os
 import random
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -28,7 +30,7 @@ from launch import environment  # noqa: E402
 from namespace_hosts import NamespaceHosts, Unavailable  # noqa: E402
 from scaling_host_figure import figure  # noqa: E402
 
-ARGUMENTS = ["stream", "--device", "host", "--footprint", "16K", "--operation", "read", "-r", "10", "--verbose"]
+ARGUMENTS = ["stream", "--device", "host", "--footprint", "16K", "--operation", "read", "-r", "10", "--sample-rate", "0", "--verbose"]
 COLUMNS = ["order", "nodes", "ranks", "mpi_s", "start_s", "job_s", "gather_s", "commit_s", "file_bytes", "load_before"]
 
 
@@ -42,11 +44,16 @@ def launch(hosts, binaries, ranks, nodes, output):
     begin = time.monotonic()
     with subprocess.Popen([*prefix, binaries / "sparkmpi", *ARGUMENTS, "-o", output], env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                           text=True) as job:
-        took, text = None, ""
-        for line in job.stderr:
-            if found := re.search(r"gather ([\d.]+) ms, commit ([\d.]+) ms", line):
-                committed, took = time.monotonic() - begin, [float(number) / 1e3 for number in found.groups()]
-            text += line
+        committed = took = None
+        text = ""
+        try:
+            for line in job.stderr:
+                if found := re.search(r"gather ([\d.]+) ms, commit ([\d.]+) ms", line):
+                    committed, took = time.monotonic() - begin, [float(number) / 1e3 for number in found.groups()]
+                text += line
+        except BaseException:
+            job.kill()  # its ranks end with mpirun
+            raise
     whole = time.monotonic() - begin
     if job.returncode != 0 or took is None:
         raise RuntimeError(f"{ranks} ranks on {nodes} nodes: exit {job.returncode}: {text[-2000:]}")
@@ -66,14 +73,17 @@ def launch(hosts, binaries, ranks, nodes, output):
 def measure(arguments, table):
     cells = [(ranks, nodes) for ranks in arguments.ranks for nodes in arguments.nodes if nodes <= ranks] * arguments.repetitions
     random.Random(arguments.seed).shuffle(cells)
-    with NamespaceHosts(max(arguments.nodes)) as hosts, tempfile.TemporaryDirectory() as scratch, open(table, "w", newline="") as file:
-        lines = csv.DictWriter(file, COLUMNS)
-        lines.writeheader()
-        for order, (ranks, nodes) in enumerate(cells, 1):
+    before = len(table.read_text().splitlines()) - 1 if arguments.append and table.exists() else None
+    with (NamespaceHosts(max(arguments.nodes)) as hosts, tempfile.TemporaryDirectory() as scratch,
+          open(table, "w" if before is None else "a", newline="") as file):
+        lines = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        if before is None:
+            lines.writeheader()
+        for order, (ranks, nodes) in enumerate(cells, 1 + (before or 0)):
             line = {"order": order, **launch(hosts, arguments.bin.resolve(), ranks, nodes, Path(scratch, f"{order}.h5"))}
             lines.writerow(line)
             file.flush()
-            print(f"[{order}/{len(cells)}] {ranks} ranks on {nodes} nodes: start {line['start_s']} s (MPI alone {line['mpi_s']} s), "
+            print(f"[{order}/{len(cells) + (before or 0)}] {ranks} ranks on {nodes} nodes: start {line['start_s']} s (MPI alone {line['mpi_s']} s), "
                   f"gather {line['gather_s']} s, commit {line['commit_s']} s, {line['file_bytes']} bytes", flush=True)
 
 
@@ -100,8 +110,11 @@ def main():
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1, help="of the order")
     parser.add_argument("-o", "--output", type=Path, default=Path("."))
+    parser.add_argument("--append", action="store_true", help="to the table that is there")
     parser.add_argument("--plot-only", action="store_true")
     arguments = parser.parse_args()
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))  # which takes the hosts away
     arguments.output.mkdir(parents=True, exist_ok=True)
     table = arguments.output / "scaling-host.csv"
     try:
