@@ -40,7 +40,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kRepetitions = 5;
+constexpr int kRepetitions = 3;
 constexpr std::size_t kPiece = std::size_t{8} << 20;
 
 std::vector<std::byte> tensor_bytes(const WeightSource& source, const PlannedTensor& tensor) {
