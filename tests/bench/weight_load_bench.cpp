@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -113,6 +114,15 @@ double seconds_of(const std::function<void()>& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
+double processor_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
 double median(std::vector<double> values) {
   std::ranges::sort(values);
   return values[values.size() / 2];
@@ -121,12 +131,12 @@ double median(std::vector<double> values) {
 void run(const std::string& name, const fs::path& directory, int threads) {
   const fs::path place = directory / name;
   if (!fs::exists(place / "model.safetensors")) write_checkpoint(name, place);
-  const ModelConfig config = read_model_config(place);
+  const ModelShard model = shard_model(read_model_config(place), {});
   const fs::path file = place / "model.safetensors";
   std::vector<int> cpus;
   for (int i = 0; i < threads; ++i) cpus.push_back(i);
   host::ThreadTeam team(cpus);
-  const std::uint64_t expected = Weights::synthetic(config, 1, team).hash();
+  const std::uint64_t expected = Weights::synthetic(model, 1, team).hash();
   const auto bytes = static_cast<double>(fs::file_size(file));
 
   struct Way {
@@ -136,7 +146,7 @@ void run(const std::string& name, const fs::path& directory, int threads) {
   };
   const auto load = [&](LoadMode mode) {
     return [&, mode] {
-      if (Weights::load(config, place, team, {}, mode).hash() != expected)
+      if (Weights::load(model, place, team, {}, mode).hash() != expected)
         throw Error("what was loaded is not what was written");
     };
   };
@@ -148,7 +158,7 @@ void run(const std::string& name, const fs::path& directory, int threads) {
       {"disk: read by way of the page cache", true, [&] { read_only(file, false, team); }},
       {"disk: load --load mmap", true, load(LoadMode::mapped)},
   };
-  std::map<std::string, std::vector<double>> rates;
+  std::map<std::string, std::vector<double>> rates, processor;
   for (int repetition = 0; repetition < kRepetitions; ++repetition) {
     for (const Way& way : ways) {
       if (way.cold) {
@@ -156,7 +166,11 @@ void run(const std::string& name, const fs::path& directory, int threads) {
       } else {
         read_only(file, false, team);
       }
+      const double before = processor_seconds();
       rates[way.name].push_back(bytes / seconds_of(way.work) / 1e9);
+      processor[way.name].push_back((processor_seconds() - before) / bytes * 1e9);
+      fmt::print(stderr, "{}: {:.2f} GB/s, {:.2f} processor seconds a GB\n", way.name, rates[way.name].back(),
+                 processor[way.name].back());
     }
   }
   fmt::print("{}: {:.2f} GB, {} threads\n", file.string(), bytes / 1e9, threads);
@@ -165,8 +179,9 @@ void run(const std::string& name, const fs::path& directory, int threads) {
     const double rate = median(rates[way.name]);
     const bool is_load = way.name.find("load") != std::string::npos;
     if (!is_load) reference = rate;
-    fmt::print("{:38} {:6.2f} GB/s ({:.2f} to {:.2f}){}\n", way.name, rate, std::ranges::min(rates[way.name]),
-               std::ranges::max(rates[way.name]),
+    fmt::print("{:38} {:6.2f} GB/s ({:.2f} to {:.2f}), {:.2f} processor seconds a GB{}\n", way.name, rate,
+               std::ranges::min(rates[way.name]), std::ranges::max(rates[way.name]),
+               median(processor[way.name]),
                is_load ? fmt::format(": {:.0f} % of the line above", 100 * rate / reference) : "");
   }
 }
