@@ -18,7 +18,9 @@ namespace sparkmpi::kernels::inference {
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{8} << 20;
-constexpr std::size_t kReadsInFlight = 16;  // what keeps a fast NVMe drive busy
+// Pieces of this size keep a fast NVMe drive busy with few of them; more threads would only take turns at
+// having their memory mapped in.
+constexpr std::size_t kReadsInFlight = 4;
 
 class Descriptor {
  public:

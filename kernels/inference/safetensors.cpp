@@ -185,9 +185,8 @@ class SafetensorsDirectory::Mapping {
     if (mapping == MAP_FAILED)
       throw UsageError(fmt::format("{}: is empty or can't be mapped", path.string()));
     data_ = static_cast<std::byte*>(mapping);
-    // Loading reads every byte once, front to back; a direct read pins its memory page by page, so pages are
-    // to be large.
-    madvise(mapping, size_, direct ? MADV_HUGEPAGE : MADV_SEQUENTIAL);
+    // Loading reads every byte once, front to back.
+    if (!direct) madvise(mapping, size_, MADV_SEQUENTIAL);
   }
   ~Mapping() { munmap(data_, size_); }
   Mapping(const Mapping&) = delete;
