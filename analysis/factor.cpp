@@ -63,6 +63,14 @@ bool holds(const std::array<std::string_view, N>& names, std::string_view name) 
 
 }  // namespace
 
+const std::string& tensor_parallel_degree(const Point& point) {
+  static const std::string kNone;
+  for (const Factors* const said : {&point.parameters, &point.facts}) {
+    if (const auto found = said->find(kTensorParallel); found != said->end()) return found->second;
+  }
+  return kNone;
+}
+
 std::vector<std::string> factors_of(const Table& table) {
   std::set<std::string> names;
   for (const Point& point : table.points()) {
@@ -91,9 +99,10 @@ FactorColumn::FactorColumn(const Table& table, std::string_view factor) : table_
   } else {
     kind_ = Kind::point;
     for (const Point& point : table.points()) {
-      std::string value = factor == "kernel"  ? point.kernel
-                          : factor == "model" ? point.model
-                                              : value_in(point.parameters, factor);
+      std::string value = factor == "kernel"          ? point.kernel
+                          : factor == "model"         ? point.model
+                          : factor == kTensorParallel ? tensor_parallel_degree(point)
+                                                      : value_in(point.parameters, factor);
       if (value.empty()) value = value_in(table.launches()[point.launch].facts, factor);
       values_.push_back(std::move(value));
     }

@@ -100,6 +100,12 @@ TEST(Compare, FourDigitsWhereAPerMilleMatters) {
   EXPECT_EQ(precise(std::nan(""), "s"), "-");
 }
 
+TEST(Compare, LevelsThatAreNumbersCarryTheFactorsName) {
+  CompareOptions options;
+  options.factor = "block";
+  EXPECT_THAT(compare(make_study({}), options).comparisons.front().sentence, HasSubstr("block=1"));
+}
+
 TEST(Compare, CautionsWhenOrderAndLevelAreOne) {
   Table table;
   const std::uint32_t metric =
@@ -247,6 +253,21 @@ TEST(Scale, StrongScalingRecoversAmdahlsShare) {
   EXPECT_NEAR(result.curves.front().serial_share, 0.2, 0.01);
   EXPECT_TRUE(std::isnan(result.curves.front().points[1].efficiency_interval.low))
       << "one launch has no interval";
+}
+
+TEST(Scale, OverTpOnlyWhereAModelIsDivided) {
+  const Table table = scaling_table([](int) { return 1.0; }, 2);
+  EXPECT_EQ(strong_over(table), Over::ranks);
+  ScaleOptions options;
+  options.over = Over::tp;
+  EXPECT_THROW(scale(table, options), UsageError) << "weak scaling over tp";
+  options.scaling = Scaling::strong;
+  try {
+    scale(table, options);
+    FAIL() << "scaled over tp without any";
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("inference --tp"));
+  }
 }
 
 }  // namespace
