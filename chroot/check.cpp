@@ -5,37 +5,12 @@
 #include "base/command.hpp"
 #include "base/error.hpp"
 #include "chroot/elf.hpp"
+#include "chroot/inside.hpp"
 
 namespace sparkmpi::chroot {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// The file behind a path inside the root, links followed as a process in there would: absolute targets start
-/// at the root again.
-fs::path resolve_inside(const fs::path& root, const fs::path& path) {
-  fs::path at = "/";
-  constexpr int kMostLinks = 40;
-  int links = 0;
-  std::vector<fs::path> todo;
-  for (const fs::path& part : path.relative_path()) todo.insert(todo.begin(), part);
-  while (!todo.empty()) {
-    const fs::path part = todo.back();
-    todo.pop_back();
-    const fs::path next = (at / part).lexically_normal();
-    std::error_code failed;
-    const fs::path target = fs::read_symlink(root / next.relative_path(), failed);
-    if (failed || ++links > kMostLinks) {
-      at = next;
-      continue;
-    }
-    if (target.is_absolute()) at = "/";
-    std::vector<fs::path> parts;
-    for (const fs::path& piece : target.relative_path()) parts.insert(parts.begin(), piece);
-    todo.insert(todo.end(), parts.begin(), parts.end());
-  }
-  return root / at.relative_path();
-}
 
 Finding check_architecture(const fs::path& file, std::uint16_t wanted) {
   const auto head = read_elf(file);

@@ -44,6 +44,30 @@ std::string library_path(const std::vector<Bind>& binds) {
   return fmt::format("{}", fmt::join(directories, ":"));
 }
 
+/// A specification names libcuda.so.580.1 and leaves it to a hook to make libcuda.so.1; the host's own links
+/// say which names that are.
+void add_linked_names(std::vector<Bind>& binds) {
+  std::vector<Bind> more;
+  for (const Bind& bind : binds) {
+    const std::string name = bind.source.filename();
+    const std::size_t end = name.find(".so.");
+    if (end == std::string::npos) continue;
+    std::error_code failed;
+    for (const fs::directory_entry& entry : fs::directory_iterator(bind.source.parent_path(), failed)) {
+      const std::string other = entry.path().filename();
+      if (other != name && other.starts_with(name.substr(0, end + 3)) && entry.is_symlink(failed) &&
+          fs::equivalent(entry.path(), bind.source, failed))
+        more.push_back({bind.source, bind.target.parent_path() / other, bind.read_only});
+    }
+  }
+  binds.insert(binds.end(), more.begin(), more.end());
+}
+
+bool any_is_here(const std::vector<Bind>& binds) {
+  std::error_code failed;
+  return std::ranges::any_of(binds, [&](const Bind& bind) { return fs::exists(bind.source, failed); });
+}
+
 std::string loader_cache() {
   for (const char* const program : {"/sbin/ldconfig", "/usr/sbin/ldconfig"}) {
     if (fs::exists(program)) return run_command({program, "-p"}).output;
@@ -80,14 +104,25 @@ std::vector<fs::path> driver_libraries(const std::string& cache) {
   constexpr std::array<std::string_view, 6> kNames = {
       "libcuda.so",        "libnvidia-ml.so",      "libnvidia-ptxjitcompiler.so",
       "libnvidia-nvvm.so", "libnvidia-gpucomp.so", "libcudadebugger.so"};
+#if defined(__aarch64__)
+  constexpr std::string_view kArchitecture = ",AArch64";
+#else
+  constexpr std::string_view kArchitecture = ",x86-64";
+#endif
   std::vector<fs::path> found;
+  std::set<fs::path> names;
   std::istringstream lines(cache);
   for (std::string line; std::getline(lines, line);) {
     const std::size_t name = line.find_first_not_of(" \t"), arrow = line.find("=> ");
     if (name == std::string::npos || arrow == std::string::npos) continue;
     const std::string_view word = std::string_view(line).substr(name);
-    if (std::ranges::any_of(kNames, [&](std::string_view known) { return word.starts_with(known); }))
-      found.emplace_back(line.substr(arrow + 3));
+    // "libcuda.so.1 (libc6,x86-64) => …": without the architecture it is another's (multiarch). Where a name
+    // is there twice (a compatibility package), the loader takes the first.
+    if (line.find(kArchitecture) > arrow) continue;
+    if (std::ranges::none_of(kNames, [&](std::string_view known) { return word.starts_with(known); }))
+      continue;
+    fs::path file = line.substr(arrow + 3);
+    if (names.insert(file.filename()).second) found.push_back(std::move(file));
   }
   return found;
 }
@@ -102,7 +137,10 @@ Injection gpu_injection(const fs::path& root) {
       std::ostringstream text;
       text << in.rdbuf();
       Injection injection = parse_cdi(text.str(), entry.path());
-      if (!injection.source.empty()) return injection;
+      // A specification of another driver, or of another machine's (an image's): nothing of it is here.
+      if (injection.source.empty() || !any_is_here(injection.binds)) continue;
+      add_linked_names(injection.binds);
+      return injection;
     }
   }
   Injection injection;

@@ -18,16 +18,18 @@ struct Injection {
 
 /// Follows a CDI specification (Container Device Interface 0.6,
 /// https://github.com/cncf-tags/container-device-interface) of kind nvidia.com/gpu in /etc/cdi or
-/// /var/run/cdi, device "all", when there is one; otherwise takes the driver's own libraries out of the
-/// loader's cache. Device nodes come with /dev. Hooks are not run: they only refresh the loader's cache, and
-/// LD_LIBRARY_PATH stands in for that. Throws UsageError for a specification that can't be read.
+/// /var/run/cdi, device "all", when there is one whose files are here; otherwise takes the driver's own
+/// libraries out of the loader's cache. Device nodes come with /dev. Hooks are not run: they refresh the
+/// loader's cache and make links; LD_LIBRARY_PATH and binds under the names of the host's links stand in for
+/// that. Throws UsageError for a specification that can't be read.
 /// @param root of the host's file system, for tests.
 Injection gpu_injection(const std::filesystem::path& root = "/");
 
 /// The binds and variables of one specification in YAML (JSON is a part of it). @param where for messages.
 Injection parse_cdi(const std::string& text, const std::string& where);
 
-/// The driver's libraries in `ldconfig -p`'s output.
+/// The driver's libraries for this architecture in `ldconfig -p`'s output, each name once, as the loader
+/// takes it.
 std::vector<std::filesystem::path> driver_libraries(const std::string& loader_cache);
 
 }  // namespace sparkmpi::chroot

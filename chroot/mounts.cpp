@@ -13,6 +13,7 @@
 
 #include "base/error.hpp"
 #include "chroot/guardian.hpp"
+#include "chroot/inside.hpp"
 
 namespace sparkmpi::chroot {
 namespace {
@@ -89,7 +90,7 @@ void enter_private_namespace() {
 }
 
 void bind_into(const fs::path& root, const Bind& bind) {
-  const fs::path target = root / bind.target.relative_path();
+  const fs::path target = resolve_inside(root, bind.target);
   make_mount_point(bind.source, target);
   if (mount(bind.source.c_str(), target.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0)
     throw Error(fmt::format("{} can't be mounted at {}: {}", bind.source.string(), target.string(),

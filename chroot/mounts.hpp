@@ -24,7 +24,8 @@ Bind parse_bind(const std::string& text);
 /// the kernel said and what to do.
 void enter_private_namespace();
 
-/// Binds a file or directory into `root`, making the mount point. Throws Error naming both.
+/// Binds a file or directory into `root`, making the mount point; links in the root are followed within it.
+/// Throws Error naming both.
 void bind_into(const std::filesystem::path& root, const Bind& bind);
 
 /// Makes `root` the root directory of this process (pivot_root, or chroot where the present root is no mount

@@ -2,69 +2,79 @@
 
 #include <fmt/format.h>
 
+#include <vector>
+
 #include "base/error.hpp"
 
 namespace sparkmpi::chroot {
-namespace {
 
 namespace fs = std::filesystem;
 
-fs::path under(const fs::path& root, const fs::path& path) {
-  return root / path.relative_path();
-}
-
-}  // namespace
+Placer::Placer(const fs::path& root, CopyMode mode) : root_(fs::canonical(root)), mode_(mode) {}
 
 void Placer::place(const fs::path& path) {
-  const fs::path clean = fs::absolute(path).lexically_normal();
-  if (!done_.insert(clean).second) return;
   try {
-    if (clean.has_parent_path() && clean != clean.root_path()) make_directory(clean.parent_path());
-    const fs::file_status status = fs::symlink_status(clean);
-    if (fs::is_symlink(status)) {
-      place_link(clean);
-    } else if (fs::is_directory(status)) {
-      fs::create_directories(under(root_, clean));
-      for (const fs::directory_entry& entry : fs::directory_iterator(clean)) place(entry.path());
-    } else if (fs::is_regular_file(status)) {
-      place_file(clean);
-    }
+    const fs::path whole = fs::absolute(path);
+    const bool link = fs::is_symlink(fs::symlink_status(whole));
+    if (const auto real = walk(whole)) place_real(*real, !link);
   } catch (const fs::filesystem_error& error) {
-    throw Error(fmt::format("{} can't be placed under {}: {}", clean.string(), root_.string(),
+    throw Error(fmt::format("{} can't be placed under {}: {}", path.string(), root_.string(),
                             error.code().message()));
   }
 }
 
-void Placer::make_directory(const fs::path& path) {
-  if (path == path.root_path()) return;
-  // A link on the way (/lib → usr/lib) becomes the same link there.
-  if (fs::is_symlink(fs::symlink_status(path))) {
-    if (done_.insert(path).second) {
-      make_directory(path.parent_path());
-      place_link(path);
+std::optional<fs::path> Placer::walk(const fs::path& path) {
+  constexpr int kMostLinks = 40;  // as the kernel (path_resolution(7))
+  fs::path at = "/";
+  std::vector<fs::path> todo;  // the next component at the end
+  const auto push = [&](const fs::path& more) {
+    const std::vector<fs::path> parts(more.begin(), more.end());
+    todo.insert(todo.end(), parts.rbegin(), parts.rend());
+  };
+  push(path.relative_path());
+  for (int links = 0; !todo.empty();) {
+    const fs::path part = todo.back();
+    todo.pop_back();
+    if (part.empty() || part == ".") continue;
+    if (part == "..") {
+      at = at.parent_path();
+      continue;
     }
-    return;
+    const fs::path next = at / part;
+    const fs::file_status status = fs::symlink_status(next);
+    if (!fs::exists(status)) return std::nullopt;
+    if (fs::is_symlink(status)) {
+      if (++links > kMostLinks) throw Error(fmt::format("{}: too many links", path.string()));
+      const fs::path target = fs::read_symlink(next), here = place_of(next);
+      if (!fs::is_symlink(fs::symlink_status(here))) fs::create_symlink(target, here);
+      if (target.is_absolute()) at = "/";
+      push(target.relative_path());
+      continue;
+    }
+    if (fs::is_directory(status)) fs::create_directories(place_of(next));
+    at = next;
   }
-  make_directory(path.parent_path());
-  fs::create_directories(under(root_, path));
+  return at;
 }
 
-void Placer::place_link(const fs::path& path) {
-  const fs::path target = fs::read_symlink(path), here = under(root_, path);
-  if (!fs::is_symlink(fs::symlink_status(here))) fs::create_symlink(target, here);
-  const fs::path leads_to = target.is_absolute() ? target : path.parent_path() / target;
-  if (!fs::exists(leads_to)) return;
-  // Directories that are linked to are made, not filled: what is in them is placed by those who need it.
-  if (fs::is_directory(leads_to)) {
-    make_directory(leads_to.lexically_normal());
-  } else {
-    place(leads_to);
-  }
+fs::path Placer::place_of(const fs::path& path) const {
+  const fs::path here = root_ / path.relative_path(), folder = here.parent_path();
+  if (fs::weakly_canonical(folder) != folder)
+    throw Error(fmt::format("{} leads out of the root or elsewhere in it: {}; use an empty directory",
+                            folder.string(), fs::weakly_canonical(folder).string()));
+  return here;
+}
+
+void Placer::place_real(const fs::path& path, bool fill) {
+  const fs::file_status status = fs::symlink_status(path);
+  if (fs::is_regular_file(status)) return place_file(path);
+  if (!fs::is_directory(status) || !fill || !filled_.insert(path).second) return;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path)) place(entry.path());
 }
 
 void Placer::place_file(const fs::path& path) {
-  const fs::path here = under(root_, path);
-  files_.insert(path);
+  if (!files_.insert(path).second) return;
+  const fs::path here = place_of(path);
   bytes_ += fs::file_size(path);
   fs::remove(here);
   if (mode_ == CopyMode::hard_link) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -16,25 +17,29 @@ enum class CopyMode : std::uint8_t {
 class Placer {
  public:
   /// @param root an existing directory.
-  Placer(std::filesystem::path root, CopyMode mode) : root_(std::move(root)), mode_(mode) {}
+  Placer(const std::filesystem::path& root, CopyMode mode);
 
   /// Places a file, or a directory with all that is in it, under root at its own absolute path. Symbolic
-  /// links along the way are kept as links and their targets placed as well. Throws Error naming the file.
+  /// links along the way are kept as links and their targets placed as well; a directory that is linked to is
+  /// made and not filled. What does not exist is passed over. Writes nowhere but under root: absolute links
+  /// there lead to the host's files for whoever follows them from outside. Throws Error naming the file.
   void place(const std::filesystem::path& path);
-  bool placed(const std::filesystem::path& path) const { return done_.contains(path); }
   /// Regular files placed so far, at their real paths.
   const std::set<std::filesystem::path>& files() const { return files_; }
   std::uint64_t bytes() const { return bytes_; }
 
  private:
+  /// The real path of `path`, its directories and the links on the way made under root; nothing when it does
+  /// not exist.
+  std::optional<std::filesystem::path> walk(const std::filesystem::path& path);
+  /// Where the real path `path` of the host goes. Throws Error when links in the root lead elsewhere.
+  std::filesystem::path place_of(const std::filesystem::path& path) const;
+  void place_real(const std::filesystem::path& path, bool fill);
   void place_file(const std::filesystem::path& path);
-  void place_link(const std::filesystem::path& path);
-  /// The directory at `path` with its parents, links among them kept; returns its real path.
-  void make_directory(const std::filesystem::path& path);
 
-  std::filesystem::path root_;
+  std::filesystem::path root_;  ///< canonical
   CopyMode mode_;
-  std::set<std::filesystem::path> done_, files_;
+  std::set<std::filesystem::path> filled_, files_;
   std::uint64_t bytes_ = 0;
 };
 

@@ -110,12 +110,13 @@ Rows devices_table() {
 Rows environments_table() {
   const ledger::Environment here = ledger::detect_environment();
   Rows rows{{"environment", "here", "how it is recognised"}, {}};
-  constexpr std::array<std::pair<const char*, const char*>, 11> kKnown = {{
+  constexpr std::array<std::pair<const char*, const char*>, 12> kKnown = {{
       {"native", "none of the others"},
       {"chroot", "the root directory is not the init process's"},
       {"cgroup", "SPARKMPI_CGROUP names the process's own memory cgroup"},
       {"docker", "/.dockerenv and a sign that the container runs (overlay root, given files, cgroup path)"},
       {"podman", "container=podman, or /run/.containerenv and such a sign"},
+      {"runc", "container=runc (sparkmpi rootfs run)"},
       {"apptainer", "APPTAINER_CONTAINER or SINGULARITY_CONTAINER, /.singularity.d"},
       {"nspawn", "container=systemd-nspawn"},
       {"enroot", "ENROOT variables"},

@@ -1,8 +1,11 @@
 #include "cli/rootfs_command.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <optional>
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
@@ -12,6 +15,8 @@
 #include "chroot/extract.hpp"
 #include "cli/help.hpp"
 #include "cli/parse_options.hpp"
+#include "launchers/memory_group.hpp"
+#include "launchers/oci_bundle.hpp"
 
 namespace sparkmpi::cli {
 namespace {
@@ -20,7 +25,7 @@ namespace po = boost::program_options;
 using Arguments = std::vector<std::string>;
 
 constexpr const char* kUsage =
-    "sparkmpi rootfs create DIR | extract IMAGE|TAR DIR | check DIR | enter DIR [options] -- COMMAND...";
+    "sparkmpi rootfs create DIR | extract IMAGE|TAR DIR | check DIR | enter|run DIR [options] -- COMMAND...";
 
 int create(const Arguments& arguments) {
   po::options_description options("Options", 80, 36);
@@ -114,6 +119,67 @@ int enter(const Arguments& arguments) {
   chroot::enter_root(wanted);
 }
 
+/// The variables that a process in a container finds: these of the caller's, a PATH, and the container's
+/// name.
+std::vector<std::pair<std::string, std::string>> container_variables(const Arguments& names) {
+  std::vector<std::pair<std::string, std::string>> variables = {
+      {"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"container", "runc"}};
+  for (const std::string& name : names)
+    if (const char* const value = std::getenv(name.c_str())) variables.emplace_back(name, value);
+  return variables;
+}
+
+int run(const Arguments& arguments) {
+  po::options_description options("Options", 80, 36);
+  auto add = options.add_options();
+  add("help,h", "this text");
+  add("bind,b", po::value<Arguments>()->value_name("SRC[:DST[:ro]]"),
+      "show a file or directory inside; may be repeated");
+  add("env,e", po::value<Arguments>()->value_name("NAME"), "hand a variable on; may be repeated");
+  add("memory", po::value<std::string>()->value_name("SIZE"), "limit of the container (default: none)");
+  add("cgroup-parent", po::value<std::string>()->value_name("PATH"),
+      "group under which the container's is made");
+  add("name", po::value<std::string>()->value_name("NAME"), "of the container (default: sparkmpi-PID)");
+  add("runtime", po::value<std::string>()->default_value("runc")->value_name("PROGRAM"), "runc or crun");
+  add("no-gpu", "leave the GPUs and their driver outside");
+  const auto dashes = std::ranges::find(arguments, "--");
+  const ParsedOptions parsed = parse_options(Arguments(arguments.begin(), dashes), options);
+  if (parsed.values.count("help") != 0) {
+    fmt::print("{}",
+               command_help("sparkmpi rootfs run DIR [options] -- COMMAND...",
+                            "Runs a command with DIR as its root directory in an OCI container, by runc "
+                            "or crun alone.\nThe container is gone when the command ends.",
+                            options, "sparkmpi rootfs run ./root --memory 8G -- sparkmpi charge"));
+    return 0;
+  }
+  if (parsed.words.size() != 1 || dashes == arguments.end() || dashes + 1 == arguments.end())
+    throw UsageError("rootfs run: name one directory, then -- and the command");
+  const auto texts = [&](const char* name) {
+    return parsed.values.count(name) != 0 ? parsed.values[name].as<Arguments>() : Arguments{};
+  };
+  const auto text = [&](const char* name) {
+    return parsed.values.count(name) != 0 ? std::optional(parsed.values[name].as<std::string>())
+                                          : std::nullopt;
+  };
+  launchers::BundleOptions wanted;
+  std::error_code failed;
+  wanted.root = std::filesystem::canonical(parsed.words.front(), failed);
+  if (failed || !std::filesystem::is_directory(wanted.root))
+    throw UsageError(
+        fmt::format("{} is no directory; sparkmpi rootfs create makes one", parsed.words.front()));
+  wanted.argv.assign(dashes + 1, arguments.end());
+  wanted.variables = container_variables(texts("env"));
+  wanted.binds = launchers::host_binds(parsed.values.count("no-gpu") == 0, wanted.variables);
+  for (const std::string& bind : texts("bind")) wanted.binds.push_back(chroot::parse_bind(bind));
+  const std::filesystem::path here = std::filesystem::current_path();
+  const bool shown = std::ranges::any_of(wanted.binds, [&](const auto& bind) { return bind.target == here; });
+  wanted.directory = shown ? here : "/";
+  wanted.name = text("name").value_or(fmt::format("sparkmpi-{}", getpid()));
+  wanted.cgroup = launchers::group_path(text("cgroup-parent"), wanted.name);
+  if (const auto memory = text("memory")) wanted.memory = parse_bytes(*memory, "--memory");
+  launchers::run_bundle(wanted, parsed.values["runtime"].as<std::string>());
+}
+
 }  // namespace
 
 int rootfs_command(const Arguments& arguments) {
@@ -123,6 +189,7 @@ int rootfs_command(const Arguments& arguments) {
   if (verb == "extract") return extract(rest);
   if (verb == "check") return check(rest);
   if (verb == "enter") return enter(rest);
+  if (verb == "run") return run(rest);
   if (verb == "--help" || verb == "-h") {
     fmt::print("Usage: {}\n", kUsage);
     return 0;

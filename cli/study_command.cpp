@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "cli/help.hpp"
 #include "cli/parse_options.hpp"
+#include "launchers/program.hpp"
 #include "launchers/study/fit.hpp"
 #include "launchers/study/study.hpp"
 
@@ -25,6 +26,36 @@ void print_dry(const study::StudyPlan& plan, const study::StudyOptions& options)
   }
 }
 
+/// As short as it can be typed from here.
+std::string from_here(const std::filesystem::path& path) {
+  const std::string relative = std::filesystem::proximate(path);
+  return relative.starts_with("..") || !path.is_absolute() ? path.string() : relative;
+}
+
+/// The commands that a person types next, to be copied.
+void print_next(const study::StudyPlan& plan, const study::StudyOptions& options) {
+  const std::string program = launchers::program_path();
+  const std::string name = find_program("sparkmpi") == program ? "sparkmpi" : from_here(program);
+  const std::string results = from_here(options.directory / "results");
+  const std::vector<std::vector<std::string>> commands = {
+      {name, "compare", results, "--by", "study_environment", "--margin",
+       fmt::format("{}", plan.margin_percent), "--memory-margin", plan.memory_margin},
+      {name, "audit", results},
+      {name, "report", results, "-o", from_here(options.directory / "report.html")}};
+  for (const std::vector<std::string>& command : commands) fmt::print("{}\n", shell_text(command));
+}
+
+/// Whether every environment of the plan starts here, before hours are spent on finding out.
+int print_tries(const study::StudyPlan& plan, const study::StudyOptions& options) {
+  bool all = true;
+  for (const study::Try& attempt : study::try_environments(plan, options)) {
+    fmt::print("{}\t{}\n", attempt.environment, attempt.works() ? "works" : attempt.reason);
+    std::fflush(stdout);
+    all = all && attempt.works();
+  }
+  return all ? 0 : 1;
+}
+
 int finish(const study::StudyPlan& plan, const study::StudyOptions& options) {
   const study::StudyOutcome outcome = study::run_study(plan, options);
   fmt::print(stderr, "{}: {} done, {} failed, {} left\n", plan.name, outcome.done, outcome.failed,
@@ -32,8 +63,10 @@ int finish(const study::StudyPlan& plan, const study::StudyOptions& options) {
   if (outcome.failed > 0)
     fmt::print(stderr, "failed trials keep their logs in {}; --retry-failed runs them again\n",
                (options.directory / "trials").string());
-  fmt::print("{}/results/*.h5 --margin {} --memory-margin {}\n", shell_text({options.directory.string()}),
-             plan.margin_percent, plan.memory_margin);
+  if (outcome.done > 0) {
+    fmt::print(stderr, "what it says:\n");
+    print_next(plan, options);
+  }
   if (outcome.signal != 0) return 128 + outcome.signal;
   return outcome.failed + outcome.left > 0 ? 1 : 0;
 }
@@ -50,6 +83,7 @@ int study_command(const std::vector<std::string>& arguments) {
       "plan for so many GPUs (8x80G) and not for those that are here");
   add("retry-failed", "run trials that failed again; what they left is kept");
   add("dry-run", "print the schedule with the trials' commands and run nothing");
+  add("try", "run a moment's work in each environment and say which work; exit status 1 when one does not");
   const ParsedOptions parsed = parse_options(arguments, known);
   if (parsed.values.count("help") != 0) {
     fmt::print("{}", command_help(
@@ -76,7 +110,7 @@ int study_command(const std::vector<std::string>& arguments) {
     print_dry(plan, options);
     return 0;
   }
-  return finish(plan, options);
+  return parsed.values.count("try") != 0 ? print_tries(plan, options) : finish(plan, options);
 }
 
 }  // namespace sparkmpi::cli

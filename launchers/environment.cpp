@@ -19,8 +19,8 @@ const std::string& Enclosure::value(std::string_view option, std::string_view en
 }
 
 std::span<const EnvironmentInfo> environments() {
-  static const std::array all = {native(),    chroot(), cgroup(), docker(), podman(),
-                                 apptainer(), enroot(), nspawn(), bwrap()};
+  static const std::array all = {native(), chroot(),    cgroup(), docker(), podman(),
+                                 runc(),   apptainer(), enroot(), nspawn(), bwrap()};
   return all;
 }
 

@@ -79,6 +79,12 @@ fs::path default_parent(const ledger::FileRoot& root) {
       "systemd-run --user --scope -p Delegate=yes");
 }
 
+std::string group_path(const std::optional<std::string>& parent, const std::string& name) {
+  const fs::path group = parent_of({name, std::nullopt, parent}) / name;
+  const fs::path top = ledger::locate_memory_cgroup({}).levels.back();
+  return "/" + group.lexically_relative(top).string();
+}
+
 void enter_memory_group(const MemoryGroupOptions& options) {
   if (options.name.empty() || options.name.front() == '.' || options.name.find('/') != std::string::npos)
     throw UsageError(fmt::format("'{}' is no name for a cgroup: one path component", options.name));

@@ -21,6 +21,10 @@ struct MemoryGroupOptions {
 /// the root (cgroups(7), "no internal processes"). Throws Error when there is none.
 std::filesystem::path default_parent(const ledger::FileRoot& root = {});
 
+/// Where a container's group is made, from the hierarchy's root: "/user.slice/sparkmpi-7" for the name
+/// "sparkmpi-7", under `parent` where one is given. Throws as default_parent() does.
+std::string group_path(const std::optional<std::string>& parent, const std::string& name);
+
 /// Makes the group and puts the calling process into a child that runs in it; the caller's process stays as
 /// its guardian and removes the group at the end. Returns in the child. Throws UsageError for a name that is
 /// no path component, Error naming file and reason when the kernel refuses.

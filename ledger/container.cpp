@@ -24,7 +24,7 @@ bool exists(const FileRoot& root, std::string_view path) {
 Found by_manager(std::string_view manager, std::string_view where) {
   if (manager.empty()) return std::nullopt;
   std::string name = "container";
-  for (const std::string_view known : {"docker", "podman", "apptainer", "lxc", "enroot", "bwrap"}) {
+  for (const std::string_view known : {"docker", "podman", "runc", "apptainer", "lxc", "enroot", "bwrap"}) {
     if (manager.starts_with(known)) name = known;
   }
   if (manager == "systemd-nspawn") name = "nspawn";

@@ -8,8 +8,10 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/communicator.hpp"
 #include "kernels/inference/engine.hpp"
 #include "kernels/inference/kv_type.hpp"
+#include "kernels/inference/model_shard.hpp"
 #include "kernels/inference/tensor_plan.hpp"
 #include "kernels/inference/weight_source.hpp"
 
@@ -18,9 +20,10 @@ namespace sparkmpi::kernels::inference {
 /// Runs a function on every worker of a team: (worker, workers).
 using Team = std::function<void(const std::function<void(int, int)>&)>;
 
-/// What the weights are made of.
+/// What the weights are made of, and which part of them; for the length of the call.
 struct WeightOrigin {
-  const std::vector<PlannedTensor>& plan;  ///< tensor_plan(config)
+  const ModelShard& shard;                 ///< this member's; of the whole model when it is not divided
+  const std::vector<PlannedTensor>& plan;  ///< tensor_plan(shard.whole): shard.part_of() says which part
   const WeightSource& source;
   std::optional<std::uint64_t>
       seed;          ///< given: matrices are made on the device, with the bits that `source` has
@@ -32,12 +35,12 @@ struct WeightOrigin {
 class DeviceWeights {
  public:
   virtual ~DeviceWeights() = default;
-  virtual const ModelConfig& config() const = 0;
+  virtual const ModelConfig& config() const = 0;  ///< the member's: ModelShard::local
   virtual int ordinal() const = 0;
   /// Device memory held.
   virtual std::uint64_t bytes() const = 0;
-  /// As Weights::hash() of the host: of the canonical bytes that went to the device, or, made there, came
-  /// back from it.
+  /// As Weights::hash() of the host: of the canonical bytes of the member's parts that went to the device,
+  /// or, made there, came back from it.
   virtual std::uint64_t hash() const = 0;
 };
 
@@ -47,6 +50,9 @@ struct CudaEngineOptions {
   KvType kv_type = KvType::bf16;
   std::int64_t batch = 1;          ///< sequences that decode at once: their graph is made beforehand
   std::int64_t step_tokens = 512;  ///< most tokens of a step; a larger one makes room for itself
+  /// The members that the model is divided between, which run the same steps at the same time; outlives the
+  /// engine. Null or of one: the model is not divided.
+  Group* group = nullptr;
 };
 
 /// Bytes of one block of tokens in a GPU's pool, all layers.
@@ -60,8 +66,10 @@ struct CudaInference {
   static constexpr std::string_view kInterface = "inference";
   /// Throws Error that names what was asked and what was free when memory runs out, as make_engine does: then
   /// all of it is free again.
+  /// @param config origin.shard.local.
   std::unique_ptr<DeviceWeights> (*load)(int ordinal, const ModelConfig& config,
                                          const WeightOrigin& origin) = nullptr;
+  /// Collective over options.group; every member then has the logits and the arg-max of the whole vocabulary.
   /// @param weights outlive the engine. Heads have a device_kv_width, blocks are multiples of kDeviceKvTile.
   std::unique_ptr<Engine> (*make_engine)(const DeviceWeights& weights,
                                          const CudaEngineOptions& options) = nullptr;

@@ -32,13 +32,17 @@ const CudaInference& interface_of(const Site& site) {
 
 class CudaModel final : public LoadedModel {
  public:
-  CudaModel(const Settings& settings, const Site& site, Recorder& recorder)
-      : settings_(settings), site_(site), interface_(interface_of(site)), weights_(load(recorder)) {}
+  CudaModel(const Settings& settings, const Site& site, Group& group, Recorder& recorder)
+      : settings_(settings),
+        site_(site),
+        group_(group),
+        interface_(interface_of(site)),
+        weights_(load(recorder)) {}
 
   std::uint64_t weight_bytes() const override { return weights_->bytes(); }
   std::uint64_t weight_read_bytes() const override {
-    const ModelConfig& config = weights_->config();
-    return config.weight_bytes_read_per_step(config.experts_per_token);
+    const ModelShard& shard = settings_.shard;
+    return shard.step_bytes + static_cast<std::uint64_t>(shard.whole.experts_per_token) * shard.expert_bytes;
   }
   std::uint64_t weights_hash() const override { return weights_->hash(); }
   double verification_tolerance() const override {
@@ -60,6 +64,7 @@ class CudaModel final : public LoadedModel {
     options.kv_type = settings_.kv_type;
     options.batch = settings_.decode_batch();
     options.step_tokens = settings_.scheduler.prefill_chunk;
+    options.group = &group_;
     std::unique_ptr<Engine> engine = interface_.make_engine(*weights_, options);
     warm_up(*engine);
     return engine;
@@ -83,8 +88,8 @@ class CudaModel final : public LoadedModel {
   }
 
   std::unique_ptr<DeviceWeights> load(Recorder& recorder) const {
-    const ModelConfig& config = settings_.model.config;
-    const std::vector<PlannedTensor> plan = tensor_plan(config);
+    const ModelShard& shard = settings_.shard;
+    const std::vector<PlannedTensor> plan = tensor_plan(shard.whole);
     const std::unique_ptr<WeightSource> source =
         settings_.synthetic ? synthetic_weights(settings_.seed)
                             : open_weights(settings_.model.directory, settings_.load);
@@ -98,11 +103,13 @@ class CudaModel final : public LoadedModel {
     };
     const std::optional<std::uint64_t> seed =
         settings_.synthetic ? std::optional(settings_.seed) : std::nullopt;
-    return interface_.load(site_.placement.device.ordinal, config, {plan, *source, seed, team, progress});
+    return interface_.load(site_.placement.device.ordinal, shard.local,
+                           {shard, plan, *source, seed, team, progress});
   }
 
   const Settings& settings_;
   const Site& site_;
+  Group& group_;
   const CudaInference& interface_;
   double bandwidth_ = 0;
   std::unique_ptr<DeviceWeights> weights_;
@@ -110,8 +117,9 @@ class CudaModel final : public LoadedModel {
 
 }  // namespace
 
-std::unique_ptr<LoadedModel> load_on_cuda(const Settings& settings, const Site& site, Recorder& recorder) {
-  return std::make_unique<CudaModel>(settings, site, recorder);
+std::unique_ptr<LoadedModel> load_on_cuda(const Settings& settings, const Site& site, Group& group,
+                                          Recorder& recorder) {
+  return std::make_unique<CudaModel>(settings, site, group, recorder);
 }
 
 }  // namespace sparkmpi::kernels::inference

@@ -21,9 +21,10 @@ namespace {
 
 constexpr double kProgressInterval = 0.1;
 
-std::unique_ptr<LoadedModel> load(const Settings& settings, const Site& site, Recorder& recorder) {
+std::unique_ptr<LoadedModel> load(const Settings& settings, const Site& site, Group& group,
+                                  Recorder& recorder) {
   const double start = recorder.clock().now_s();
-  std::unique_ptr<LoadedModel> model = load_model(settings, site, recorder);
+  std::unique_ptr<LoadedModel> model = load_model(settings, site, group, recorder);
   recorder.series("weights_load_s", "setup").push_back(recorder.clock().now_s() - start);
   recorder.fact("weights_source", settings.synthetic ? fmt::format("synthetic, seed {}", settings.seed)
                                                      : settings.model.directory.string());
@@ -84,7 +85,8 @@ class Inference final : public Kernel {
   void run(Context& context) override {
     const Settings settings = resolve(context.parameters, context.site);
     Recorder& recorder = context.recorder;
-    const std::unique_ptr<LoadedModel> model = load(settings, context.site, recorder);
+    const std::unique_ptr<Group> group = context.world.group(settings.shard.member.size);
+    const std::unique_ptr<LoadedModel> model = load(settings, context.site, *group, recorder);
     const std::unique_ptr<Engine> engine = make_engine(settings, *model, recorder);
 
     const double deviation = verify_engine(*engine, settings.seed, model->verification_tolerance());

@@ -21,8 +21,11 @@ Weights make_weights(const Settings& settings, host::ThreadTeam& team, Recorder&
 
 class HostModel final : public LoadedModel {
  public:
-  HostModel(const Settings& settings, Recorder& recorder)
-      : settings_(settings), team_(settings.cpus), weights_(make_weights(settings, team_, recorder)) {}
+  HostModel(const Settings& settings, Group& group, Recorder& recorder)
+      : settings_(settings),
+        group_(group),
+        team_(settings.cpus),
+        weights_(make_weights(settings, team_, recorder)) {}
 
   std::uint64_t weight_bytes() const override { return weights_.bytes(); }
   std::uint64_t weight_read_bytes() const override {
@@ -34,6 +37,7 @@ class HostModel final : public LoadedModel {
     HostEngineOptions options;
     options.block_tokens = settings_.kv_block;
     options.kv_blocks = kv_blocks;
+    options.group = &group_;
     recorder.fact("simd", std::string(host::to_string(options.simd)));
     recorder.fact("threads", std::int64_t{team_.size()});
     return make_host_engine(weights_, team_, options);
@@ -49,19 +53,21 @@ class HostModel final : public LoadedModel {
 
  private:
   const Settings& settings_;
+  Group& group_;
   host::ThreadTeam team_;
   Weights weights_;
 };
 
 }  // namespace
 
-std::unique_ptr<LoadedModel> load_on_host(const Settings& settings, Recorder& recorder) {
-  return std::make_unique<HostModel>(settings, recorder);
+std::unique_ptr<LoadedModel> load_on_host(const Settings& settings, Group& group, Recorder& recorder) {
+  return std::make_unique<HostModel>(settings, group, recorder);
 }
 
-std::unique_ptr<LoadedModel> load_model(const Settings& settings, const Site& site, Recorder& recorder) {
-  return site.placement.device.kind == DeviceKind::cuda ? load_on_cuda(settings, site, recorder)
-                                                        : load_on_host(settings, recorder);
+std::unique_ptr<LoadedModel> load_model(const Settings& settings, const Site& site, Group& group,
+                                        Recorder& recorder) {
+  return site.placement.device.kind == DeviceKind::cuda ? load_on_cuda(settings, site, group, recorder)
+                                                        : load_on_host(settings, group, recorder);
 }
 
 }  // namespace sparkmpi::kernels::inference

@@ -27,11 +27,14 @@ class LoadedModel {
   virtual double read_bandwidth() = 0;
 };
 
-/// Loads or makes the weights of `settings` on the site's device. @param settings, site outlive the model.
-std::unique_ptr<LoadedModel> load_model(const Settings& settings, const Site& site, Recorder& recorder);
+/// Loads or makes this member's part of the weights of `settings` on the site's device; collective over
+/// `group`. @param settings, site, group outlive the model.
+std::unique_ptr<LoadedModel> load_model(const Settings& settings, const Site& site, Group& group,
+                                        Recorder& recorder);
 
 /// The two kinds of device; load_model chooses.
-std::unique_ptr<LoadedModel> load_on_host(const Settings& settings, Recorder& recorder);
-std::unique_ptr<LoadedModel> load_on_cuda(const Settings& settings, const Site& site, Recorder& recorder);
+std::unique_ptr<LoadedModel> load_on_host(const Settings& settings, Group& group, Recorder& recorder);
+std::unique_ptr<LoadedModel> load_on_cuda(const Settings& settings, const Site& site, Group& group,
+                                          Recorder& recorder);
 
 }  // namespace sparkmpi::kernels::inference

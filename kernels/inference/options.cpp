@@ -277,6 +277,7 @@ Settings resolve(const Parameters& parameters, const Site& site) {
   settings.model = find_model(parameters.text("model"), ledger::process_environment("SPARKMPI_MODEL_PATH"));
   settings.synthetic = parameters.flag("synthetic") || !settings.model.has_weights;
   choose_weight_format(parameters.text("weights"), settings);
+  settings.shard = shard_model(settings.model.config);
   settings.scheduler = {parameters.integer("concurrency"), parameters.integer("prefill-chunk"),
                         parameters.integer("n-depth")};
   settings.requests = requests_of(parameters, settings.model.config, settings.scheduler);

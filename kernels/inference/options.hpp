@@ -10,6 +10,7 @@
 #include "kernels/inference/kv_budget.hpp"
 #include "kernels/inference/kv_type.hpp"
 #include "kernels/inference/model_catalog.hpp"
+#include "kernels/inference/model_shard.hpp"
 #include "kernels/inference/request.hpp"
 #include "kernels/inference/scheduler.hpp"
 #include "kernels/kernel.hpp"
@@ -21,6 +22,7 @@ extern const std::array<OptionSpec, 18> kOptions;
 /// A point's parameters, resolved: every fault that can be found without measuring has been found.
 struct Settings {
   ModelSource model;
+  ModelShard shard;               ///< of model.config: what this rank holds
   std::vector<Request> requests;  ///< of one repetition
   SchedulerOptions scheduler;
   KvBudget kv_budget;

@@ -24,8 +24,8 @@ struct RowBlock {
   std::size_t zeros_stride = 0;
 };
 
-/// Part of a matrix: rows [first_row, first_row + rows), columns likewise. Column bounds are multiples of 2·
-/// group_columns(format) for int4_awq, of group_columns for mxfp4; the last one may be the matrix's end.
+/// Part of a matrix: rows [first_row, first_row + rows), columns likewise. Column bounds are multiples of
+/// group_columns(format) for int4_awq and mxfp4; zero points are packed anew from the part's first group.
 struct MatrixPart {
   std::size_t first_row = 0, rows = 0, first_column = 0, columns = 0;
 };

@@ -10,6 +10,7 @@ EnvironmentInfo chroot();
 EnvironmentInfo cgroup();
 EnvironmentInfo docker();
 EnvironmentInfo podman();
+EnvironmentInfo runc();
 EnvironmentInfo apptainer();
 EnvironmentInfo enroot();
 EnvironmentInfo nspawn();

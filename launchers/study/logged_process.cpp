@@ -6,7 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -68,12 +70,14 @@ int HeldSignals::arrived() {
 }
 
 ProcessEnd run_logged(const Argv& argv, const std::filesystem::path& directory,
-                      const std::filesystem::path& log, double timeout_s, HeldSignals& signals) {
+                      const std::filesystem::path& log, double timeout_s, HeldSignals& signals,
+                      const std::function<void()>& running) {
   const pid_t child = start(argv, directory, log, signals.before());
   const auto begin = SteadyClock::now();
   constexpr double kGrace = 10;
   ProcessEnd end;
   bool killed = false;
+  double told = -1;  // seconds at which `running` was called last
   while (true) {
     int status = 0;
     if (waitpid(child, &status, WNOHANG) == child) {
@@ -93,8 +97,25 @@ ProcessEnd run_logged(const Argv& argv, const std::filesystem::path& directory,
       killed = true;
       kill(child, SIGKILL);
     }
+    if (passed - told >= 1) {
+      told = passed;
+      running();
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
+}
+
+std::string telling_line(std::string_view log, const std::string& otherwise) {
+  std::string first;
+  while (!log.empty()) {
+    const std::string_view line = log.substr(0, log.find('\n'));
+    log.remove_prefix(std::min(log.size(), line.size() + 1));
+    for (const std::string_view mark : {"sparkmpi: ", "Error: ", "FATAL: ", "bwrap: "})
+      if (line.starts_with(mark)) return std::string(line);
+    const bool says = std::ranges::any_of(line, [](unsigned char c) { return std::isalpha(c) != 0; });
+    if (first.empty() && says) first = line;
+  }
+  return first.empty() ? otherwise : first;
 }
 
 }  // namespace sparkmpi::launchers::study

@@ -4,6 +4,8 @@
 #include <csignal>
 #include <filesystem>
 #include <functional>
+#include <string>
+#include <string_view>
 
 #include "launchers/environment.hpp"
 
@@ -34,7 +36,13 @@ struct ProcessEnd {
 /// Runs `argv` in `directory` with empty standard input. Passes signals that come on, waits for the end and
 /// ends it with SIGTERM, ten seconds later SIGKILL, after `timeout_s` (0: never). Should the caller be
 /// killed, the command gets SIGTERM. Throws Error when there is no process to be had.
+/// @param running called about once a second meanwhile.
 ProcessEnd run_logged(const Argv& argv, const std::filesystem::path& directory,
-                      const std::filesystem::path& log, double timeout_s, HeldSignals& signals);
+                      const std::filesystem::path& log, double timeout_s, HeldSignals& signals,
+                      const std::function<void()>& running);
+
+/// The line of a failed command's log that says most: the first of the program's or a container tool's own
+/// errors, or else the first one that has letters; `otherwise` without any.
+std::string telling_line(std::string_view log, const std::string& otherwise);
 
 }  // namespace sparkmpi::launchers::study

@@ -7,27 +7,15 @@
 #include <vector>
 
 #include "launchers/study/plan.hpp"
+#include "launchers/study/planned_launch.hpp"
 #include "launchers/study/schedule.hpp"
 
 namespace sparkmpi::launchers::study {
-
-struct StudyOptions {
-  std::filesystem::path directory;
-  bool retry_failed = false;
-  std::FILE* progress = stderr;
-};
 
 struct StudyOutcome {
   int done = 0, failed = 0, left = 0;
   int signal = 0;  ///< that stopped the study; 0: none
 };
-
-/// "plan" and "rootfs" for a study in that directory.
-Places places_of(const StudyPlan& plan, const std::filesystem::path& directory);
-
-/// The command of one trial. @param attempt its directory. @param labels facts for the result file.
-Argv trial_command(const StudyPlan& plan, const Trial& trial, const Places& places,
-                   const std::filesystem::path& attempt, const std::vector<std::string>& labels);
 
 /// Writes DIR/plan.ini and DIR/schedule.csv first, makes DIR/rootfs when the plan mentions @rootfs, and then
 /// runs every trial that is not done yet: waits for the state, runs, keeps log, command and result, and puts

@@ -244,6 +244,48 @@ TEST(Scale, WeakScalingRecoversGustafsonsShare) {
   EXPECT_NEAR(result.standouts.front().relative, -0.3, 0.02);
 }
 
+TEST(Scale, TensorParallelOverAllRanksIsOneCurve) {
+  const auto table_with = [](const std::function<int(int)>& tp) {
+    Table table;
+    const std::uint32_t metric =
+        table.add(Metric{"x_per_s", "1/s", "", results::Better::higher, results::Origin::derived});
+    for (const int ranks : {1, 2, 4}) {
+      for (const int batch : {1, 8}) {
+        Launch launch;
+        launch.ranks = ranks;
+        const std::uint32_t at = table.add(launch);
+        Point point;
+        point.launch = at;
+        point.kernel = "inference";
+        point.parameters = {{"concurrency", fmt::format("{}", batch)}, {"tp", fmt::format("{}", tp(ranks))}};
+        // Only the group's first rank says the group's rate.
+        table.add(table.add(point), table.add(Rank{at, 0, 0, "a", "", "", 0}), metric,
+                  std::vector<double>{10.0 * batch * ranks});
+      }
+    }
+    table.finish();
+    return table;
+  };
+  ScaleOptions strong;
+  strong.scaling = Scaling::strong;
+  const Table over_all = table_with([](int ranks) { return ranks; });
+  strong.over = strong_over(over_all);
+  EXPECT_EQ(strong.over, Over::tp);
+  const ScaleResult divided = scale(over_all, strong);
+  ASSERT_EQ(divided.curves.size(), 2U);
+  EXPECT_EQ(divided.curves[0].condition, "concurrency=1");
+  ASSERT_EQ(divided.curves[0].points.size(), 3U);
+  EXPECT_DOUBLE_EQ(divided.curves[0].points[2].efficiency, 1);
+  // One group of ranks and two such groups are different things.
+  const ScaleResult mixed = scale(table_with([](int ranks) { return ranks == 4 ? 2 : ranks; }), strong);
+  ASSERT_EQ(mixed.curves.size(), 4U);
+  EXPECT_EQ(mixed.curves[0].condition, "concurrency=1 replicas=1");
+  EXPECT_EQ(mixed.curves[0].points.size(), 2U);
+  EXPECT_EQ(mixed.curves[1].condition, "concurrency=1 replicas=2");
+  // As replicas they are no curve at all: no two launches of one degree have different numbers of ranks.
+  for (const ScaleCurve& curve : scale(over_all, {}).curves) EXPECT_EQ(curve.points.size(), 1U);
+}
+
 TEST(Scale, StrongScalingRecoversAmdahlsShare) {
   // Here the rate is the whole job's: S = 1 / (f + (1 − f)/n).
   ScaleOptions options;

@@ -1,4 +1,8 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 
 #include "base/error.hpp"
 #include "chroot/extract.hpp"
@@ -52,6 +56,55 @@ TEST(DriverLibraries, AreTakenFromTheLoadersCache) {
   ASSERT_EQ(libraries.size(), 2U);
   EXPECT_EQ(libraries[0], "/usr/lib/x86_64-linux-gnu/libcuda.so.1");
   EXPECT_EQ(libraries[1], "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1");
+}
+
+TEST(DriverLibraries, AreThoseThatTheLoaderWouldTake) {
+#if defined(__aarch64__)
+  const std::string here = "libc6,AArch64", other = "libc6,x86-64";
+#else
+  const std::string here = "libc6,x86-64", other = "libc6";
+#endif
+  const auto libraries =
+      driver_libraries("\tlibcuda.so.1 (" + other + ") => /lib/other/libcuda.so.1\n\tlibcuda.so.1 (" + here +
+                       ") => /usr/local/nvidia/lib64/libcuda.so.1\n\tlibcuda.so.1 (" + here +
+                       ") => /usr/local/cuda/compat/libcuda.so.1\n");
+  ASSERT_EQ(libraries.size(), 1U);
+  EXPECT_EQ(libraries[0], "/usr/local/nvidia/lib64/libcuda.so.1");
+}
+
+class CdiFiles : public testing::Test {
+ protected:
+  CdiFiles() : base_(std::filesystem::temp_directory_path() / ("sparkmpi cdi " + std::to_string(getpid()))) {
+    std::filesystem::create_directories(base_ / "etc/cdi");
+    std::filesystem::create_directories(base_ / "lib");
+  }
+  ~CdiFiles() override {
+    std::error_code ignored;
+    std::filesystem::remove_all(base_, ignored);
+  }
+  void specify(const std::string& file, const std::string& library) {
+    std::ofstream(base_ / "etc/cdi" / file)
+        << "cdiVersion: 0.6.0\nkind: nvidia.com/gpu\ndevices: []\ncontainerEdits:\n  mounts:\n"
+        << "    - {hostPath: '" << library << "', containerPath: '" << library << "', options: [ro]}\n";
+  }
+  const std::filesystem::path base_;
+};
+
+TEST_F(CdiFiles, LibrariesComeUnderTheNamesOfTheirLinksToo) {
+  const std::filesystem::path library = base_ / "lib/libcuda.so.580.1";
+  std::ofstream(library) << "x";
+  std::filesystem::create_symlink("libcuda.so.580.1", base_ / "lib/libcuda.so.1");
+  std::ofstream(base_ / "lib/libcuda.so.1.old") << "another";
+  specify("nvidia.yaml", library);
+  const Injection injection = gpu_injection(base_);
+  ASSERT_EQ(injection.binds.size(), 2U);
+  EXPECT_EQ(injection.binds[1].source, library);
+  EXPECT_EQ(injection.binds[1].target, base_ / "lib/libcuda.so.1");
+}
+
+TEST_F(CdiFiles, ASpecificationWhoseFilesAreNotHereIsPassedOver) {
+  specify("nvidia.yaml", "/no/such/libcuda.so.1");
+  EXPECT_NE(gpu_injection(base_).source, base_ / "etc/cdi/nvidia.yaml");
 }
 
 TEST(Bind, IsWrittenAsContainerToolsTakeIt) {

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/error.hpp"
+#include "chroot/inside.hpp"
 
 namespace sparkmpi::chroot {
 namespace {
@@ -46,6 +47,54 @@ TEST_F(PlacerTest, AbsoluteLinksStayAbsoluteAndTheirTargetsComeAlong) {
   placer.place(base_ / "absolute");
   EXPECT_EQ(fs::read_symlink(inside("absolute")), base_ / "usr/lib/libx.so.1");
   EXPECT_TRUE(fs::exists(inside("usr/lib/libx.so.1.2")));
+}
+
+/// As /usr/local/cuda → /etc/alternatives/cuda → /usr/local/cuda-13.1: what is placed behind absolute links
+/// of directories goes under the root, and the host's files stay as they are.
+TEST_F(PlacerTest, NothingIsWrittenBehindAnAbsoluteLink) {
+  fs::create_directories(base_ / "etc");
+  fs::create_directory_symlink(base_ / "usr", base_ / "etc/alternative");
+  fs::create_directory_symlink(base_ / "etc/alternative", base_ / "current");
+  const fs::path host = base_ / "usr/lib/libx.so.1.2";
+  for (int again = 0; again < 2; ++again) {
+    Placer placer(base_ / "root", CopyMode::copy);
+    placer.place(base_ / "current/lib/libx.so.1");
+    EXPECT_TRUE(fs::is_regular_file(host));
+    EXPECT_EQ(fs::read_symlink(inside("current")), base_ / "etc/alternative");
+    EXPECT_EQ(fs::read_symlink(inside("etc/alternative")), base_ / "usr");
+    EXPECT_TRUE(fs::is_regular_file(inside("usr/lib/libx.so.1.2")));
+    EXPECT_EQ(placer.files(), std::set<fs::path>{host});
+  }
+}
+
+TEST_F(PlacerTest, ARootWhoseLinksLeadOutIsRefused) {
+  fs::create_directories(inside("usr"));
+  fs::create_directory_symlink(base_ / "usr/lib", inside("usr/lib"));
+  EXPECT_THROW(Placer(base_ / "root", CopyMode::copy).place(base_ / "usr/lib/libx.so.1.2"), Error);
+  EXPECT_TRUE(fs::is_regular_file(base_ / "usr/lib/libx.so.1.2"));
+}
+
+TEST_F(PlacerTest, ADirectoryThatIsLinkedToIsMadeAndNotFilled) {
+  Placer placer(base_ / "root", CopyMode::copy);
+  placer.place(base_ / "lib");
+  EXPECT_TRUE(fs::is_directory(inside("usr/lib")));
+  EXPECT_TRUE(fs::is_empty(inside("usr/lib")));
+  placer.place(base_ / "usr/lib");
+  EXPECT_TRUE(fs::exists(inside("usr/lib/libx.so.1.2")));
+}
+
+TEST_F(PlacerTest, PathsInTheRootAreFollowedWithinIt) {
+  fs::create_directories(inside("usr/lib"));
+  const fs::path root = base_ / "root";
+  fs::create_directories(root / "run");
+  fs::create_directories(root / "var");
+  fs::create_directory_symlink("/run", root / "var/run");
+  EXPECT_EQ(resolve_inside(root, "/var/run/x/y"), root / "run/x/y");
+  EXPECT_EQ(resolve_inside(root, "/../../etc/passwd"), root / "etc/passwd");
+  fs::create_symlink("../../../../etc/hosts", root / "var/hosts");
+  EXPECT_EQ(resolve_inside(root, "/var/hosts"), root / "etc/hosts");
+  fs::create_symlink("loop", root / "loop");
+  EXPECT_THROW(resolve_inside(root, "/loop"), Error);
 }
 
 TEST_F(PlacerTest, HardLinksShareTheInodeAndCopiesDoNot) {

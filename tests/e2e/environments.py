@@ -87,6 +87,21 @@ def in_group(launches):
     launches.checks.expect(cgroups() == before, "a group whose processes were killed is left behind")
 
 
+def in_runc(launches):
+    before = cgroups()
+    options = [f"rootfs={launches.scratch / 'the root'}"]
+    for model in ("hybrid", "inside"):
+        launches.expect(model, [*options, f"memory={LIMIT}"], f"{model} {ODD}", limit=LIMIT)
+    launches.expect("hybrid", options, "unlimited.h5")
+    killed = launches.launch("inside", [*options, "memory=1M"], "killed.h5")
+    launches.checks.expect(killed.returncode != 0 and not (launches.scratch / "killed.h5").exists(), "a limit of 1 MiB stops nothing")
+    nowhere = launches.launch("inside", ["rootfs=nowhere"], "nowhere.h5")
+    launches.checks.expect(nowhere.returncode == 2 and "nowhere is no directory" in nowhere.stderr and len(nowhere.stderr.splitlines()) == 1,
+                           f"no root: exit {nowhere.returncode}: {nowhere.stderr}")
+    launches.checks.expect(cgroups() == before, f"groups are left behind: {cgroups() - before}")
+    launches.checks.expect(not list(Path(tempfile.gettempdir()).glob("sparkmpi-bundle-*")), "a bundle is left behind")
+
+
 def podman(launches, *words):
     return subprocess.run(["podman", *map(str, words)], env=launches.variables, capture_output=True, text=True, timeout=200)
 
@@ -109,7 +124,8 @@ def in_podman(launches):
 
 # Environment → its launches, the tools it needs, and whether a root directory has to be made for it.
 CASES = {"native": (nothing_of_it, (), False), "chroot": (in_root, (), True), "cgroup": (in_group, (), False),
-         "podman": (in_podman, ("podman", "runc", "tar"), True), "nspawn": (in_root, ("systemd-nspawn",), True),
+         "podman": (in_podman, ("podman", "runc", "tar"), True), "runc": (in_runc, ("runc",), True),
+         "nspawn": (in_root, ("systemd-nspawn",), True),
          "bwrap": (in_root, ("bwrap",), True)}
 
 

@@ -55,6 +55,8 @@ def main():
         checks.expect(checked.returncode == 0 and "FAILED" not in checked.stdout, f"check: {checked.stdout}{checked.stderr}")
 
         enter = [program, "rootfs", "enter", root, "--no-gpu", "--"]
+        cache = run_alone(program, [*enter[1:], "ldconfig", "-p"], scratch)
+        checks.expect("libmpi.so" in cache.stdout, f"the loader's cache: {cache.stdout[:200]}{cache.stderr}")
         work = ["stream", "--footprint", "64K", "--operation", "read", "-r", "5", "-q"]
         mpirun = ["mpirun", "--oversubscribe", "-np", "2"]
         for what, words in (("ranks inside", [*mpirun, *enter, program, *work, "-o", "ranks.h5"]),

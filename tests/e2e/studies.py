@@ -8,6 +8,7 @@ import argparse
 import csv
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -192,6 +193,52 @@ def interrupted(bench):
     checks.expect(result.returncode == 1 and "timeout" in result.stderr, f"a trial that takes too long: {result.stderr}")
 
 
+def read_at_the_end(bench):
+    """The commands that a study ends with run as they stand, from a directory whose name a shell would stumble over."""
+    checks = bench.checks
+    plan = bench.plan("read.ini", PLAN.replace("repetitions = 3", "repetitions = 2"))
+    result = bench.run(plan, "-o", "the study's; results")
+    commands = result.stdout.splitlines()
+    checks.expect([shlex.split(line)[1] for line in commands] == ["compare", "audit", "report"], f"the end: {result.stdout}{result.stderr}")
+    checks.expect("until " in result.stderr and "\r" not in result.stderr, f"plain lines with the time of the end: {result.stderr!r}")
+    # audit finds that two launches of each are few, which is its exit status 1.
+    for line, status, expected in zip(commands, (0, 1, 0), ("again", "too few launches", "Report: ")):
+        read = subprocess.run(line, shell=True, cwd=bench.scratch, env=environment(), capture_output=True, text=True, timeout=120)
+        checks.expect(read.returncode == status and expected in read.stdout + read.stderr, f"{line}: exit {read.returncode}: {read.stdout}{read.stderr}")
+
+
+def one_line_on_a_terminal(bench):
+    """Under a terminal the progress is one line that is written anew and gone at the end."""
+    plan = bench.plan("line.ini", PLAN.replace("repetitions = 3", "repetitions = 1"))
+    terminal, other_end = os.openpty()
+    process = subprocess.Popen(bench.command(plan, "-o", bench.scratch / "line"), cwd=bench.scratch, env=environment(TERM="xterm"), stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=other_end)
+    os.close(other_end)
+    written = b""
+    while True:
+        try:
+            chunk = os.read(terminal, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not chunk:
+            break
+        written += chunk
+    process.wait(timeout=60)
+    os.close(terminal)
+    text = written.decode()
+    bench.checks.expect(process.returncode == 0 and "\r[1/2] block 1" in text and "\x1b[K" in text, f"on a terminal: {text!r}")
+    bench.checks.expect("[1/2]" not in "".join(line.split("\x1b[K")[-1] for line in text.splitlines()), f"a step stays on the terminal: {text!r}")
+
+
+def tried(bench):
+    """--try says which environments start here and leaves no study behind."""
+    text = PLAN.replace("again = native", "broken = native program=/bin/false")
+    result = bench.run(bench.plan("try.ini", text), "-o", bench.scratch / "tried", "--try")
+    words = dict(line.split("\t", 1) for line in result.stdout.splitlines())
+    bench.checks.expect(result.returncode == 1 and words.get("native") == "works" and words.get("broken") not in (None, "works"), f"--try: {result}")
+    bench.checks.expect(not list((bench.scratch / "tried").iterdir()), "--try leaves something in the directory")
+
+
 def bad_plans(bench):
     for text, expected in ((PLAN.replace("seed", "sead"), "line 4: sead"), (PLAN.replace("again = native", "again = dokcer"), "line 9: again"),
                            (PLAN + "nonsense\n", "line 13")):
@@ -226,7 +273,8 @@ def main():
     scratch = Path(tempfile.mkdtemp(prefix="sparkmpi study; "))
     bench = Bench(arguments.sparkmpi.resolve(), scratch, checks)
     try:
-        for part in (bad_plans, killed_and_resumed, failures_are_kept, states_are_waited_for, several_ranks, interrupted):
+        for part in (bad_plans, tried, read_at_the_end, one_line_on_a_terminal, killed_and_resumed, failures_are_kept, states_are_waited_for,
+                     several_ranks, interrupted):
             part(bench)
         shipped(bench, arguments.plans.resolve())
     finally:

@@ -37,7 +37,8 @@ TEST(Environments, TheCommandStandsUnchangedAtTheEndOfEach) {
   const std::map<std::string, std::vector<std::string_view>> options = {
       {"native", {}},          {"chroot", {"rootfs=/r"}}, {"cgroup", {"memory=1G"}},
       {"docker", {"image=i"}}, {"podman", {"rootfs=/r"}}, {"apptainer", {"image=i"}},
-      {"enroot", {"image=i"}}, {"nspawn", {"rootfs=/r"}}, {"bwrap", {"rootfs=/r"}}};
+      {"enroot", {"image=i"}}, {"nspawn", {"rootfs=/r"}}, {"runc", {"rootfs=/r"}},
+      {"bwrap", {"rootfs=/r"}}};
   ASSERT_EQ(options.size(), environments().size());
   for (const EnvironmentInfo& environment : environments()) {
     Enclosure made = enclosure(environment.name, {});
@@ -88,6 +89,16 @@ TEST(Environments, Chroot) {
   EXPECT_THAT(enclose("chroot", enclosure("chroot", {"rootfs=./root"})),
               ElementsAre(program_path(), "rootfs", "enter", "./root", "--no-gpu", "--bind", "/data/run 1",
                           "--bind", "/models", "--", "/opt/sparkmpi", "charge", "-o", "a b;c.h5"));
+}
+
+TEST(Environments, Runc) {
+  Enclosure made = enclosure("runc", {"rootfs=./root", "memory=8G", "cgroup-parent=/bench", "runtime=crun"});
+  made.variables = {"PMIX_RANK"};
+  EXPECT_THAT(enclose("runc", made),
+              ElementsAre(program_path(), "rootfs", "run", "./root", "--name", "sparkmpi-7", "--memory", "8G",
+                          "--cgroup-parent", "/bench", "--runtime", "crun", "--no-gpu", "--bind",
+                          "/data/run 1", "--bind", "/models", "--env", "PMIX_RANK", "--", "/opt/sparkmpi",
+                          "charge", "-o", "a b;c.h5"));
 }
 
 TEST(Environments, Nspawn) {

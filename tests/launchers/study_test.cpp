@@ -286,6 +286,7 @@ TEST(MachineStateTest, TemperaturesOfSeveralGpus) {
 TEST(ShippedPlans, AreWholeAndAsLargeAsTheyShould) {
   const std::map<std::string, std::size_t> expected = {{"ci", 6},
                                                        {"quick", 40},
+                                                       {"gpu-environments", 18},
                                                        {"phase1", 60},
                                                        {"phase2a", 600},
                                                        {"phase2b", 2400},

@@ -99,7 +99,8 @@ void make_on_cuda(const ModelConfig& config, const std::string& directory, std::
   const Team team = [&](const std::function<void(int, int)>& body) {
     bench.team->run([&](int worker) { body(worker, bench.team->size()); });
   };
-  bench.device_weights = interface->load(0, config, {plan, *source, std::nullopt, team, {}});
+  const ModelShard shard = shard_model(config);
+  bench.device_weights = interface->load(0, config, {shard, plan, *source, std::nullopt, team, {}});
   CudaEngineOptions options;
   options.kv_blocks = blocks;
   options.kv_type = kv_type;

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "kernels/communicator.hpp"
 #include "kernels/host/cpu_features.hpp"
 #include "kernels/host/thread_team.hpp"
 #include "kernels/inference/engine.hpp"
@@ -14,6 +15,8 @@ struct HostEngineOptions {
   std::int64_t kv_blocks = 1;
   int block_tokens = 16;
   host::Simd simd = host::best_simd();
+  /// The members that the model is divided between; outlives the engine. Null or of one: not divided.
+  Group* group = nullptr;
 };
 
 /// Keys and values of one block of tokens, all layers: what a block of the pool costs. Heads are padded to 32

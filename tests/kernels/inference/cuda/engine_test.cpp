@@ -47,7 +47,8 @@ class GpuEngine : public testing::Test {
                                         std::optional<std::uint64_t> seed) {
     const std::vector<PlannedTensor> plan = tensor_plan(config);
     const Team team = [](const std::function<void(int, int)>& body) { body(0, 1); };
-    return interface_->load(0, config, {plan, source, seed, team, {}});
+    const ModelShard shard = shard_model(config);
+    return interface_->load(0, config, {shard, plan, source, seed, team, {}});
   }
   std::unique_ptr<Engine> engine(const DeviceWeights& weights, std::int64_t blocks = 512) {
     CudaEngineOptions options;

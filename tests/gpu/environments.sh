@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Native, chroot and a container (runc) on the GPUs of this machine, in one command: each has to see the GPU and give results; then their
+# figures are compared. Needs root, runc and an MPI; no image, no network, no docker or podman.
+#
+#   tests/gpu/environments.sh [-t SECONDS] [-b BUILD] [-o OUT] [PLAN]
+#
+# Default: 300 s of launchers/studies/gpu-environments.ini, the program of build/default, results in ./gpu-environments. A plan of the
+# host device tries the script where no GPU is. Started again it goes on where it stopped. OUT/environments.tar.gz holds all that is worth
+# keeping. Exit status 1: an environment does not work, a trial failed, or a result is of another environment or device than planned.
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+seconds=300 build=$root/build/default out=gpu-environments
+while getopts t:b:o: option; do
+  case $option in
+    t) seconds=$OPTARG ;;
+    b) build=$OPTARG ;;
+    o) out=$OPTARG ;;
+    *) exit 2 ;;
+  esac
+done
+shift $((OPTIND - 1))
+plan=${1:-$root/launchers/studies/gpu-environments.ini}
+sparkmpi=$build/bin/sparkmpi
+[ -x "$sparkmpi" ] || { echo "environments.sh: $sparkmpi is no program; -b names the build folder" >&2; exit 2; }
+if [ "$(id -u)" -eq 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
+mkdir -p "$out"
+failed=0
+end=$((SECONDS + seconds))
+
+device=$(sed -n 's/^[a-z]* *= .*--device \([a-z]*\).*/\1/p' "$plan" | head -n 1)
+printf '== would it work here?\n'
+"$sparkmpi" doctor | tee "$out/doctor.txt" || true
+
+printf '\n== does each environment start?\n'
+timeout --kill-after=10 $((end - SECONDS)) "$sparkmpi" study "$plan" -o "$out/study" --try 2>&1 | tee "$out/try.txt"
+[ "${PIPESTATUS[0]}" -eq 0 ] || failed=1
+
+printf '\n== what the doctor says in each\n'
+for environment in chroot runc; do
+  case $environment in
+    chroot) inside=("$sparkmpi" rootfs enter "$out/study/rootfs" -- "$sparkmpi" doctor) ;;
+    runc) inside=("$sparkmpi" rootfs run "$out/study/rootfs" -- "$sparkmpi" doctor) ;;
+  esac
+  printf '%s\n' "-- $environment"
+  timeout 30 "${inside[@]}" 2>&1 | tee "$out/doctor-$environment.txt" | grep -E 'environment|GPU|cuda:|libcuda|driver|NVML|cuBLAS|NCCL'
+done
+
+printf '\n== study\n'
+timeout --kill-after=20 $((end > SECONDS + 1 ? end - SECONDS : 1)) "$sparkmpi" study "$plan" -o "$out/study" 2>&1 | tee "$out/study.log"
+case ${PIPESTATUS[0]} in
+  0) ;;
+  124 | 137 | 143) echo "environments.sh: stopped after $seconds s; what follows holds what was done by then" ;;
+  *) failed=1 ;;
+esac
+
+# Every result says where it was planned to run, where its ranks found themselves, and what they drove.
+printf '\n== planned and found\n'
+results=$out/study/results
+"$sparkmpi" export "$results" --metric read_bytes_per_s,double_counted --force -o "$out/samples.csv" || failed=1
+python3 - "$out/samples.csv" "${device:-cuda}" <<'PYTHON' | tee "$out/found.txt"
+import csv, re, sys
+csv.field_size_limit(1 << 24)
+found = {}
+with open(sys.argv[1], newline="") as file:
+    for row in csv.DictReader(file):
+        planned = re.search(r"study_environment=([^;]*)", row["facts"]).group(1)
+        place = (row["environment"], planned, row["device"], row["device_name"])
+        found.setdefault(place, {}).setdefault(row["kernel"], set()).add(row["trial"])
+wrong = [place for place in found if place[0] != place[1] or not place[2].startswith(sys.argv[2])]
+for place, kernels in sorted(found.items()):
+    counts = ", ".join(f"{kernel} {len(trials)}" for kernel, trials in sorted(kernels.items()))
+    print(f"{'WRONG ' if place in wrong else ''}planned {place[1]}, found {place[0]}, on {place[2]} ({place[3]}): {counts}")
+sys.exit(1 if wrong or not found else 0)
+PYTHON
+[ "${PIPESTATUS[0]}" -eq 0 ] || failed=1
+
+printf '\n== compared\n'
+"$sparkmpi" compare "$results" --by environment 2>&1 | tee "$out/compare.txt"
+[ "${PIPESTATUS[0]}" -eq 0 ] || failed=1
+shopt -s nullglob
+for environment in native chroot runc; do
+  charge=("$results"/*-"$environment"-charge.h5)
+  [ ${#charge[@]} -gt 0 ] || continue
+  printf '\n== who is charged, %s\n' "$environment"
+  "$sparkmpi" show "${charge[0]}" 2>&1 | tee "$out/charge-$environment.txt"
+done
+# The results, the logs and the exact commands; not the root file system.
+(cd "$out" && find . \( -path ./study/rootfs -o -path ./environments.tar.gz -o -name samples.csv \) -prune -o -type f -print0 |
+  tar --null -czf environments.tar.gz -T -)
+printf '\nresults: %s\n' "$out/environments.tar.gz"
+exit $failed
