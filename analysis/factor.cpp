@@ -107,7 +107,9 @@ FactorColumn::FactorColumn(const Table& table, std::string_view factor) : table_
       values_.push_back(std::move(value));
     }
   }
-  if (std::ranges::all_of(values_, [](const std::string& value) { return value.empty(); })) {
+  // A table without launches has every launch in one level all the same.
+  if (factor != kEveryLaunch &&
+      std::ranges::all_of(values_, [](const std::string& value) { return value.empty(); })) {
     const std::vector<std::string> known = factors_of(table);
     const std::vector<std::string_view> views(known.begin(), known.end());
     throw UsageError(

@@ -122,7 +122,6 @@ ReportData distributions_by(const Table& table, const std::string& factor) {
 }  // namespace
 
 ReportData distributions(const Table& table, std::span<const std::string> factors) {
-  if (table.series().empty()) return {};
   std::vector<std::string> asked(factors.begin(), factors.end());
   if (asked.empty()) asked.emplace_back(kEveryLaunch);
   ReportData sections = ReportData::array();

@@ -219,7 +219,6 @@ ReportData comparisons(const Table& table, std::span<const std::string> factors,
       if (!options.factors.empty()) throw;  // asked for: the reader must learn why not
     }
   }
-  if (table.series().empty()) return {};
   if (ReportData everything = all_launches(table); !everything["rows"].empty())
     sections.push_back(std::move(everything));
   return sections.empty() ? ReportData() : sections;
