@@ -99,11 +99,8 @@ Injection parse_cdi(const std::string& text, const std::string& where) {
 }
 
 std::vector<fs::path> driver_libraries(const std::string& cache) {
-  // The driver's user side (NVIDIA's "Minimal set of libraries for CUDA"); nvidia-uvm's own comes with
-  // libcuda.
-  constexpr std::array<std::string_view, 6> kNames = {
-      "libcuda.so",        "libnvidia-ml.so",      "libnvidia-ptxjitcompiler.so",
-      "libnvidia-nvvm.so", "libnvidia-gpucomp.so", "libcudadebugger.so"};
+  // The driver's user side; which of libnvidia-*.so libcuda opens differs from release to release.
+  constexpr std::array<std::string_view, 3> kNames = {"libcuda.so", "libcudadebugger.so", "libnvidia-"};
 #if defined(__aarch64__)
   constexpr std::string_view kArchitecture = ",AArch64";
 #else

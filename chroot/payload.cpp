@@ -66,12 +66,12 @@ void add_library_plugins(Payload& payload) {
   }
 }
 
-/// Libraries that the program opens by name when a kernel wants them.
-void add_run_time_libraries(Payload& payload) {
+/// Libraries that are opened by name, where the loader's cache has them.
+void add_cached_libraries(Payload& payload, std::initializer_list<std::string_view> names) {
   const std::string ldconfig = there("/sbin/ldconfig") ? "/sbin/ldconfig" : find_program("ldconfig");
   if (ldconfig.empty()) return;
   const std::string cache = run_command({ldconfig, "-p"}).output;
-  for (const std::string_view name : {"libcublasLt.so.13", "libcublasLt.so.12", "libnccl.so.2"}) {
+  for (const std::string_view name : names) {
     const std::size_t line = cache.find(fmt::format("\t{} ", name));
     if (line == std::string::npos) continue;
     const std::size_t arrow = cache.find("=> ", line), end = cache.find('\n', line);
@@ -102,7 +102,10 @@ Payload program_payload(bool cuda_libraries) {
   add_program(payload);
   add_mpi(payload);
   add_library_plugins(payload);
-  if (cuda_libraries) add_run_time_libraries(payload);
+  // NVIDIA's driver, which is brought along at entry, is linked with these parts of older C libraries.
+  add_cached_libraries(payload, {"libdl.so.2", "libpthread.so.0", "librt.so.1"});
+  if (cuda_libraries)
+    add_cached_libraries(payload, {"libcublasLt.so.13", "libcublasLt.so.12", "libnccl.so.2"});
   add_tools(payload, {"sh", "bash", "ls", "cat", "env", "hostname", "ldconfig", "ssh"});
   for (const char* const file : {"/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/nsswitch.conf",
                                  "/etc/os-release", "/usr/share/libhwloc", "/usr/share/hwdata/pci.ids"})

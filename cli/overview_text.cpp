@@ -63,9 +63,14 @@ std::string headline_text(const StoredKernel& kernel) {
   std::string text =
       fmt::format("{:<21} {:>10}", info->headline, format_quantity(found->pooled.median, unit));
   if (found->ranks.size() < 2) return text;
-  const auto [low, high] = std::ranges::minmax(found->ranks, {}, &results::Spread::median);
-  return text +
-         fmt::format("  {} .. {}", format_quantity(low.median, unit), format_quantity(high.median, unit));
+  // Ranks without samples of their own (of a group that works on one model, all but the first) have no
+  // median.
+  std::vector<double> medians;
+  for (const results::Spread& rank : found->ranks) {
+    if (rank.count > 0) medians.push_back(rank.median);
+  }
+  const auto [low, high] = std::ranges::minmax(medians);
+  return text + fmt::format("  {} .. {}", format_quantity(low, unit), format_quantity(high, unit));
 }
 
 bool complete(const StoredKernel& kernel) {

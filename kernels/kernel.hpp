@@ -24,6 +24,7 @@ struct Site {
   const CudaModule& cuda;  ///< without devices where there is no GPU
   int ranks = 1;           ///< in the world
   int local_ranks = 1;     ///< on this node
+  int rank = 0;            ///< this one, in the world
 };
 
 /// All that a kernel may touch while it runs. References outlive run().

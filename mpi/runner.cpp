@@ -97,7 +97,7 @@ class Runner {
           std::ranges::all_of(plan_, [](const PlannedPoint& planned) { return planned.kernel->runs_on_gpu; });
       placement_ = bind_rank(world_, binding, cuda_.devices());
       if (placement_->device.kind == kernels::DeviceKind::cuda) refuse_host_kernels();
-      site_.emplace(*placement_, cuda_, world_.size(), world_.local_size());
+      site_.emplace(*placement_, cuda_, world_.size(), world_.local_size(), world_.rank());
       ledgers_ = kernels::device_ledgers(placement_->device, cuda_);
       sampled_ = kernels::device_ledgers(placement_->device, cuda_);
     });

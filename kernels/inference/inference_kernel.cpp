@@ -36,12 +36,26 @@ std::unique_ptr<LoadedModel> load(const Settings& settings, const Site& site, Gr
   return model;
 }
 
-std::unique_ptr<Engine> make_engine(const Settings& settings, LoadedModel& model, Recorder& recorder) {
+/// The least of all members' numbers: what every member can do.
+std::int64_t least(Group& group, std::int64_t mine) {
+  std::int64_t found = mine;
+  for (int member = 0; member < group.size(); ++member) {
+    std::int64_t theirs = mine;
+    group.broadcast(std::as_writable_bytes(std::span(&theirs, 1)), member);
+    found = std::min(found, theirs);
+  }
+  return found;
+}
+
+std::unique_ptr<Engine> make_engine(const Settings& settings, LoadedModel& model, Group& group,
+                                    Recorder& recorder) {
   std::int64_t blocks =
       kv_blocks(settings.kv_budget, settings.blocks_in_flight(), settings.kv_block, settings.kv_block_bytes,
                 [&](const std::string& name) { return recorder.reading(name); });
   // Verification wants a few tokens; a cache that small is of no other use.
   blocks = std::max(blocks, (kVerificationTokens + settings.kv_block - 1) / settings.kv_block);
+  // Members admit the same requests, whatever their ledgers say.
+  blocks = least(group, blocks);
   recorder.fact("kv_blocks", blocks);
   recorder.series("kv_cache_bytes", "setup")
       .push_back(static_cast<double>(blocks) * static_cast<double>(settings.kv_block_bytes));
@@ -83,11 +97,15 @@ class Inference final : public Kernel {
   }
 
   void run(Context& context) override {
-    const Settings settings = resolve(context.parameters, context.site);
+    Settings settings = resolve(context.parameters, context.site);
     Recorder& recorder = context.recorder;
     const std::unique_ptr<Group> group = context.world.group(settings.shard.member.size);
+    settings.scheduler.group = group.get();
+    recorder.fact("tp", std::int64_t{group->size()});
+    recorder.fact("tp_member", std::int64_t{group->rank()});
+    recorder.fact("tp_group", std::int64_t{settings.group});
     const std::unique_ptr<LoadedModel> model = load(settings, context.site, *group, recorder);
-    const std::unique_ptr<Engine> engine = make_engine(settings, *model, recorder);
+    const std::unique_ptr<Engine> engine = make_engine(settings, *model, *group, recorder);
 
     const double deviation = verify_engine(*engine, settings.seed, model->verification_tolerance());
     recorder.series("verification_deviation", "setup").push_back(deviation);
@@ -108,9 +126,14 @@ class Inference final : public Kernel {
       const RequestLog log = run_repetition(settings, *engine, repetition, context);
       interrupted = log.interrupted;
       gpu_state.record(fmt::format("repetition {}", repetition));
-      record_log(log,
-                 {repetition, bandwidth, settings.save_tokens, datasheet, energy(recorder) - energy_before},
-                 recorder);
+      LogContext log_context;
+      log_context.repetition = repetition;
+      log_context.answers = group->rank() == 0;
+      log_context.read_bandwidth_bytes_per_s = bandwidth;
+      log_context.save_tokens = settings.save_tokens;
+      log_context.datasheet_bytes_per_s = datasheet;
+      log_context.energy_j = energy(recorder) - energy_before;
+      record_log(log, log_context, recorder);
       if (!interrupted) repeatability.check(log);
     }
     gpu_state.finish();

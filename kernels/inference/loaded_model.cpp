@@ -13,10 +13,10 @@ constexpr double kBandwidthSeconds = 0.3;
 constexpr std::size_t kLeastBandwidthBytes = std::size_t{1} << 20, kMostBandwidthBytes = std::size_t{1} << 30;
 
 Weights make_weights(const Settings& settings, host::ThreadTeam& team, Recorder& recorder) {
-  const ModelConfig& config = settings.model.config;
   const auto progress = [&](double done) { recorder.progress(0.2 * done, "weights"); };
-  return settings.synthetic ? Weights::synthetic(config, settings.seed, team, progress)
-                            : Weights::load(config, settings.model.directory, team, progress, settings.load);
+  return settings.synthetic
+             ? Weights::synthetic(settings.shard, settings.seed, team, progress)
+             : Weights::load(settings.shard, settings.model.directory, team, progress, settings.load);
 }
 
 class HostModel final : public LoadedModel {

@@ -16,7 +16,7 @@
 
 namespace sparkmpi::kernels::inference {
 
-const std::array<OptionSpec, 18> kOptions = {{
+const std::array<OptionSpec, 19> kOptions = {{
     {.name = "model",
      .short_name = 'm',
      .kind = OptionKind::text,
@@ -47,7 +47,14 @@ const std::array<OptionSpec, 18> kOptions = {{
      .list = true,
      .minimum = 1,
      .maximum = 65536,
-     .help = "requests in flight at once on each rank: the batch of a decode step"},
+     .help = "requests in flight at once on each rank (with --tp: each group): the batch of a decode step"},
+    {.name = "tp",
+     .kind = OptionKind::integer,
+     .default_value = "1",
+     .list = true,
+     .minimum = 1,
+     .maximum = 65536,
+     .help = "ranks that work on one model together (tensor parallel); 1: a whole model on each"},
     {.name = "n-depth",
      .short_name = 'd',
      .kind = OptionKind::integer,
@@ -172,10 +179,16 @@ KvType chosen_kv_type(const Parameters& parameters, const Device& device) {
   return *type;
 }
 
+/// " on member 1 of --tp 2", where a model is divided.
+std::string of_member(const Settings& settings) {
+  const Shard& member = settings.shard.member;
+  return member.size > 1 ? fmt::format(" on member {} of --tp {}", member.rank, member.size) : std::string();
+}
+
 /// What the requests in flight need on a GPU, against what is free there before anything is loaded.
 void refuse_beyond_device(const Settings& settings, const Site& site) {
   const ModelConfig& config = settings.model.config;
-  const auto weights = static_cast<double>(config.weight_bytes());
+  const auto weights = static_cast<double>(settings.shard.weight_bytes);
   const std::int64_t blocks = settings.kv_budget.unit == KvUnit::fraction
                                   ? 0  // a part of what is left by then
                                   : kv_blocks(settings.kv_budget, settings.blocks_in_flight(),
@@ -184,21 +197,35 @@ void refuse_beyond_device(const Settings& settings, const Site& site) {
   const auto free = static_cast<double>(site.cuda.memory(site.placement.device.ordinal).free);
   if (weights + cache <= free) return;
   throw UsageError(fmt::format(
-      "{} in {} has {} of weights, and {} of KV cache for {} tokens: {} of {} free on {}; take fewer "
+      "{} in {} has {} of weights{}, and {} of KV cache for {} tokens: {} of {} free on {}; take fewer "
       "or shorter requests, --kv-dtype fp8, or a smaller model",
-      config.name, precision_of(config), format_bytes(weights), format_bytes(cache),
+      config.name, precision_of(config), format_bytes(weights), of_member(settings), format_bytes(cache),
       blocks * settings.kv_block, format_bytes(weights + cache), format_bytes(free),
       site.placement.device.id));
 }
 
 /// The GPU engine's own limits, before anything is loaded.
 void refuse_beyond_kernels(const Settings& settings) {
+  if (settings.shard.divided())
+    throw UsageError(fmt::format("--tp {}: the GPU engine has no tensor parallelism; use --device host",
+                                 settings.shard.member.size));
   if (device_kv_width(settings.model.config.head_dim) == 0)
     throw UsageError(fmt::format("{}: heads of {} elements; the GPU engine has attention for up to 256",
                                  settings.model.config.name, settings.model.config.head_dim));
   if (settings.kv_block % kDeviceKvTile != 0)
     throw UsageError(fmt::format("--kv-block {}: on a GPU it has to be a multiple of {}", settings.kv_block,
                                  kDeviceKvTile));
+}
+
+/// Neighbouring ranks make a group, each of them a member.
+void divide(std::int64_t size, const Site& site, Settings& settings) {
+  if (site.ranks % size != 0) {
+    throw UsageError(fmt::format("--tp {}: {} {} are not divided into groups of {}; start a multiple of {}",
+                                 size, site.ranks, site.ranks == 1 ? "rank" : "ranks", size, size));
+  }
+  const int members = static_cast<int>(size);
+  settings.shard = shard_model(settings.model.config, {site.rank % members, members});
+  settings.group = site.rank / members;
 }
 
 void choose_weight_format(const std::string& word, Settings& settings) {
@@ -221,25 +248,27 @@ void refuse_what_cannot_fit(const Settings& settings, const Placement& placement
   const double memory =
       host ? static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE))
            : static_cast<double>(placement.device.memory_bytes);
-  const auto weights = static_cast<double>(config.weight_bytes());
+  const auto weights = static_cast<double>(settings.shard.weight_bytes);
   // A GPU's engine has formats of its own for the cache and sees to it.
   const double kv = host && settings.kv_budget.unit == KvUnit::automatic
                         ? static_cast<double>(settings.blocks_in_flight()) *
-                              static_cast<double>(kv_block_bytes(config, settings.kv_block))
+                              static_cast<double>(kv_block_bytes(settings.shard.local, settings.kv_block))
                         : 0;
   const int copies = host ? local_ranks : 1;
   if ((weights + kv) * copies <= memory) return;
   const double room = std::max(0.0, memory / copies - kv);
-  const auto fit = widest_fit(config, static_cast<std::uint64_t>(room));
+  // Of a divided model, as much of every format fits as of this one.
+  const double share = weights / static_cast<double>(config.weight_bytes());
+  const auto fit = widest_fit(config, static_cast<std::uint64_t>(room / share));
   const bool narrower = fit && fit->weights < config.weight_bytes();
   throw UsageError(
-      fmt::format("{} has {} of weights in {}{}{} and {} has {} of memory{}", config.name,
-                  format_bytes(weights), precision_of(config),
+      fmt::format("{} has {} of weights in {}{}{}{} and {} has {} of memory{}", config.name,
+                  format_bytes(weights), precision_of(config), of_member(settings),
                   kv > 0 ? fmt::format(" and {} of KV cache for what is in flight", format_bytes(kv)) : "",
                   copies > 1 ? fmt::format(" on each of {} ranks", copies) : "",
                   host ? "this node" : placement.device.id, format_bytes(memory),
                   narrower ? fmt::format("; --weights {} would fit with {}", precision_of(fit->config),
-                                         format_bytes(static_cast<double>(fit->weights)))
+                                         format_bytes(share * static_cast<double>(fit->weights)))
                            : ""));
 }
 
@@ -277,9 +306,10 @@ Settings resolve(const Parameters& parameters, const Site& site) {
   settings.model = find_model(parameters.text("model"), ledger::process_environment("SPARKMPI_MODEL_PATH"));
   settings.synthetic = parameters.flag("synthetic") || !settings.model.has_weights;
   choose_weight_format(parameters.text("weights"), settings);
-  settings.shard = shard_model(settings.model.config);
-  settings.scheduler = {parameters.integer("concurrency"), parameters.integer("prefill-chunk"),
-                        parameters.integer("n-depth")};
+  divide(parameters.integer("tp"), site, settings);
+  settings.scheduler.concurrency = parameters.integer("concurrency");
+  settings.scheduler.prefill_chunk = parameters.integer("prefill-chunk");
+  settings.scheduler.depth = parameters.integer("n-depth");
   settings.requests = requests_of(parameters, settings.model.config, settings.scheduler);
   if (settings.scheduler.depth > 0 &&
       static_cast<std::int64_t>(settings.requests.size()) > settings.scheduler.concurrency)
@@ -295,8 +325,8 @@ Settings resolve(const Parameters& parameters, const Site& site) {
   refuse_what_cannot_fit(settings, site.placement, site.local_ranks);
   const bool on_gpu = site.placement.device.kind == DeviceKind::cuda;
   settings.kv_block_bytes =
-      on_gpu ? device_kv_block_bytes(settings.model.config, settings.kv_block, settings.kv_type)
-             : kv_block_bytes(settings.model.config, settings.kv_block);
+      on_gpu ? device_kv_block_bytes(settings.shard.local, settings.kv_block, settings.kv_type)
+             : kv_block_bytes(settings.shard.local, settings.kv_block);
   refuse_small_cache(settings);
   if (on_gpu) {
     refuse_beyond_kernels(settings);

@@ -17,7 +17,7 @@
 
 namespace sparkmpi::kernels::inference {
 
-extern const std::array<OptionSpec, 18> kOptions;
+extern const std::array<OptionSpec, 19> kOptions;
 
 /// A point's parameters, resolved: every fault that can be found without measuring has been found.
 struct Settings {
@@ -35,6 +35,7 @@ struct Settings {
   bool save_tokens = false;
   LoadMode load = LoadMode::mapped;
   bool synthetic = false;  ///< weights are made from the seed
+  int group = 0;           ///< which of the groups that work on one model, in rank order
 
   /// Blocks that hold all requests in flight at once.
   std::int64_t blocks_in_flight() const;

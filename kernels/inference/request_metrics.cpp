@@ -85,8 +85,10 @@ void record_steps(const RequestLog& log, const LogContext& context, Recorder& re
     put("step_repetition", static_cast<double>(context.repetition));
     put("step_start_s", step.start_s);
     put("step_time_s", seconds);
-    put("step_prefill_tokens", static_cast<double>(step.prefill_tokens));
-    put("step_decode_tokens", static_cast<double>(step.decode_tokens));
+    if (context.answers) {
+      put("step_prefill_tokens", static_cast<double>(step.prefill_tokens));
+      put("step_decode_tokens", static_cast<double>(step.decode_tokens));
+    }
     put("step_bytes", bytes);
     if (step.prefill_tokens > 0 && step.decode_tokens > 0) continue;  // mixed: neither one's rate
     Work& work = step.prefill_tokens > 0 ? prefill : decode;
@@ -165,8 +167,10 @@ const std::array<results::MetricInfo, 41> kMetrics = {{
 }};
 
 void record_log(const RequestLog& log, const LogContext& context, Recorder& recorder) {
-  record_tokens(log, context, recorder);
-  record_requests(log, context, recorder);
+  if (context.answers) {
+    record_tokens(log, context, recorder);
+    record_requests(log, context, recorder);
+  }
   Work prefill, decode;
   record_steps(log, context, recorder, prefill, decode);
 
@@ -178,10 +182,12 @@ void record_log(const RequestLog& log, const LogContext& context, Recorder& reco
   for (const RequestEvent& request : log.requests) finished += request.finished ? 1 : 0;
   const double decode_bytes = decode.seconds > 0 ? decode.bytes / decode.seconds : kNone;
   const double mbu = decode_bytes / context.read_bandwidth_bytes_per_s;
-  put("output_tokens_per_s", wall > 0 ? static_cast<double>(log.tokens.size()) / wall : kNone);
-  put("requests_per_s", wall > 0 ? static_cast<double>(finished) / wall : kNone);
-  put("prefill_tokens_per_s", prefill.rate());
-  put("decode_tokens_per_s", decode.rate());
+  if (context.answers) {
+    put("output_tokens_per_s", wall > 0 ? static_cast<double>(log.tokens.size()) / wall : kNone);
+    put("requests_per_s", wall > 0 ? static_cast<double>(finished) / wall : kNone);
+    put("prefill_tokens_per_s", prefill.rate());
+    put("decode_tokens_per_s", decode.rate());
+  }
   put("decode_bytes_per_s", decode_bytes);
   put("mbu_measured", mbu);
   if (!std::isnan(context.datasheet_bytes_per_s))

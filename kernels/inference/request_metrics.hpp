@@ -16,12 +16,15 @@ extern const std::array<results::MetricInfo, 41> kMetrics;
 /// Where a log belongs and what it is measured against.
 struct LogContext {
   std::int64_t repetition = 0;
-  double read_bandwidth_bytes_per_s;  ///< measured in the same run
+  double read_bandwidth_bytes_per_s = std::numeric_limits<double>::quiet_NaN();  ///< measured in the same run
   bool save_tokens = false;
   /// Memory bandwidth that the device's maker gives, and the energy that the device took for this repetition
   /// in J; NaN where nobody says.
   double datasheet_bytes_per_s = std::numeric_limits<double>::quiet_NaN();
   double energy_j = std::numeric_limits<double>::quiet_NaN();
+  /// Whether the requests, tokens and rates of a group that works on one model are recorded here: on its
+  /// first member alone, so that sums over ranks count each token once.
+  bool answers = true;
 };
 
 /// Appends one repetition's raw time stamps (axes token, request, step) and what derives from them (axes itl,

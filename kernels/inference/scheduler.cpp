@@ -38,7 +38,7 @@ class Scheduler {
     log_.end_s = log_.start_s;
     for (RequestEvent& request : log_.requests) request.start_s = log_.start_s;
     while (next_ < requests_.size() || !active_.empty()) {
-      if (stop.requested()) {
+      if (stop_requested(stop)) {
         log_.interrupted = true;
         break;
       }
@@ -52,6 +52,13 @@ class Scheduler {
   }
 
  private:
+  bool stop_requested(const StopSignal& stop) const {
+    if (options_.group == nullptr || options_.group->size() == 1) return stop.requested();
+    float asked = stop.requested() ? 1.0F : 0.0F;
+    options_.group->sum({&asked, 1});
+    return asked > 0;
+  }
+
   /// Clients send their next request as soon as a slot is free.
   void send() {
     while (next_ < requests_.size() && active_.size() < static_cast<std::size_t>(options_.concurrency)) {
@@ -87,7 +94,7 @@ class Scheduler {
       if (!active.admitted)
         throw UsageError("a depth needs all requests in the KV cache at once; give it more");
       const std::span<const std::int32_t> prompt = requests_[active.request].prompt;
-      while (active.prefilled < std::min(depth, prompt.size() - 1) && !stop.requested()) {
+      while (active.prefilled < std::min(depth, prompt.size() - 1) && !stop_requested(stop)) {
         const std::size_t count = std::min({static_cast<std::size_t>(options_.prefill_chunk),
                                             depth - active.prefilled, prompt.size() - 1 - active.prefilled});
         const SequenceSlice slice{active.sequence, prompt.subspan(active.prefilled, count)};

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "kernels/communicator.hpp"
 #include "kernels/inference/engine.hpp"
 #include "kernels/inference/request.hpp"
 #include "kernels/stop_signal.hpp"
@@ -18,6 +19,9 @@ struct SchedulerOptions {
   std::int64_t concurrency = 1;  ///< requests in flight at once: a client with that many slots, no idle time
   std::int64_t prefill_chunk = 512;  ///< prompt tokens a step takes at most
   std::int64_t depth = 0;            ///< leading prompt tokens that are in the cache before the clock starts
+  /// Members that run the same schedule over one model: they stop before the same step, as soon as one of
+  /// them is asked to. Null: alone.
+  Group* group = nullptr;
 };
 
 /// One output token.

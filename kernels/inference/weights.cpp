@@ -36,21 +36,22 @@ bool is_norm(TensorRole role) {
 /// Builds the matrices one by one, each worker filling the rows that it will read.
 class Weights::Builder {
  public:
-  Builder(const ModelConfig& config, const WeightSource& source, host::ThreadTeam& team,
+  Builder(const ModelShard& shard, const WeightSource& source, host::ThreadTeam& team,
           const Progress& progress)
-      : weights_(config), source_(source), team_(team), progress_(progress), plan_(tensor_plan(config)) {
+      : weights_(shard), source_(source), team_(team), progress_(progress), plan_(tensor_plan(shard.whole)) {
     for (const PlannedTensor& tensor : plan_) total_ += tensor.bytes();
   }
 
   Weights build() {
     source_.check(plan_);
-    weights_.layers_.resize(static_cast<std::size_t>(weights_.config_.layers));
+    const ModelConfig& config = weights_.config();
+    weights_.layers_.resize(static_cast<std::size_t>(config.layers));
     for (LayerWeights& layer : weights_.layers_)
-      layer.feed_forward.resize(static_cast<std::size_t>(weights_.config_.experts_or_one()));
+      layer.feed_forward.resize(static_cast<std::size_t>(config.experts_or_one()));
     hashes_.resize(plan_.size());
     for (std::size_t i = 0; i < plan_.size();) i += place(i);
     for (const std::uint64_t hash : hashes_) weights_.hash_ = extend_hash(weights_.hash_, hash);
-    if (weights_.config_.tied_embeddings) weights_.lm_head_ = weights_.embedding_;
+    if (config.tied_embeddings) weights_.lm_head_ = rows_of(weights_.embedding_, weights_.shard_.vocabulary);
     return std::move(weights_);
   }
 
@@ -59,9 +60,11 @@ class Weights::Builder {
   std::size_t place(std::size_t index) {
     const PlannedTensor& tensor = plan_[index];
     if (tensor.is_vector()) {
-      std::vector<float> values = source_.read_vector(tensor);
+      const std::vector<float> all = source_.read_vector(tensor);
+      const Range mine = weights_.shard_.part_of(tensor).rows;
+      std::vector<float> values(all.begin() + mine.begin, all.begin() + mine.end);
       if (is_norm(tensor.role)) {
-        for (float& value : values) value += weights_.config_.norm_offset;
+        for (float& value : values) value += weights_.config().norm_offset;
       }
       hashes_[index] = row_hash(values.data(), values.size() * sizeof(float), 0, 0);
       std::vector<float>& to = vector_of(tensor);
@@ -125,18 +128,32 @@ class Weights::Builder {
     return layer_of(tensor).feed_forward[static_cast<std::size_t>(std::max(tensor.expert, 0))];
   }
 
-  /// @param hashes get each part's.
-  Matrix matrix(std::span<const PlannedTensor> parts, std::uint64_t* hashes) {
-    const PlannedTensor& first = parts.front();
+  static Matrix rows_of(const Matrix& matrix, const Range& rows) {
+    Matrix part = matrix;
+    part.values += static_cast<std::size_t>(rows.begin) * matrix.distance.values;
+    part.rows = static_cast<std::size_t>(rows.size());
+    return part;
+  }
+
+  MatrixPart part_of(const PlannedTensor& tensor) const {
+    const MemberPart part = weights_.shard_.part_of(tensor);
+    return {static_cast<std::size_t>(part.rows.begin), static_cast<std::size_t>(part.rows.size()),
+            static_cast<std::size_t>(part.columns.begin), static_cast<std::size_t>(part.columns.size())};
+  }
+
+  /// @param tensors one or several of the same columns, one below the other. @param hashes get each one's.
+  Matrix matrix(std::span<const PlannedTensor> tensors, std::uint64_t* hashes) {
     Matrix result;
-    result.format = first.format;
-    result.columns = first.columns;
-    result.stride = padded(first.columns);
-    result.distance = row_distance(first.format, first.columns);
+    result.format = tensors.front().format;
+    result.columns = part_of(tensors.front()).columns;
+    result.stride = padded(result.columns);
+    result.distance = row_distance(result.format, result.columns);
+    std::vector<MatrixPart> parts;
     std::vector<std::size_t> first_rows;
-    for (const PlannedTensor& part : parts) {
+    for (const PlannedTensor& tensor : tensors) {
+      parts.push_back(part_of(tensor));
       first_rows.push_back(result.rows);
-      result.rows += part.rows;
+      result.rows += parts.back().rows;
     }
     const std::size_t values = aligned(result.rows * result.distance.values),
                       scales = aligned(result.rows * result.distance.scales),
@@ -159,8 +176,8 @@ class Weights::Builder {
         std::uint64_t hash = 0;
         for (std::size_t row = slice.begin; row < slice.end; row += kRowsAtOnce) {
           const std::size_t rows = std::min(kRowsAtOnce, slice.end - row);
-          read_rows(parts[part], row, rows, first_rows[part] + row, all);
-          hash += hash_rows(parts[part], row, rows, first_rows[part] + row, all);
+          read_rows(tensors[part], parts[part], row, rows, first_rows[part] + row, all);
+          hash += hash_rows(row_bytes(result.format, result.columns), row, rows, first_rows[part] + row, all);
         }
         std::atomic_ref(hashes[part]).fetch_add(hash);
       }
@@ -168,18 +185,17 @@ class Weights::Builder {
     return result;
   }
 
-  void read_rows(const PlannedTensor& tensor, std::size_t row, std::size_t rows, std::size_t to_row,
-                 RowBlock to) const {
+  void read_rows(const PlannedTensor& tensor, const MatrixPart& part, std::size_t row, std::size_t rows,
+                 std::size_t to_row, RowBlock to) const {
     to.values += to_row * to.values_stride;
     to.scales += to_row * to.scales_stride;
     to.zeros += to_row * to.zeros_stride;
-    source_.read(tensor, {row, rows, 0, tensor.columns}, to);
+    source_.read(tensor, {part.first_row + row, rows, part.first_column, part.columns}, to);
   }
 
   /// Of what lies in memory.
-  static std::uint64_t hash_rows(const PlannedTensor& tensor, std::size_t row, std::size_t rows,
-                                 std::size_t in_row, const RowBlock& in) {
-    const RowBytes bytes = row_bytes(tensor.format, tensor.columns);
+  static std::uint64_t hash_rows(const RowBytes& bytes, std::size_t row, std::size_t rows, std::size_t in_row,
+                                 const RowBlock& in) {
     std::uint64_t hash = 0;
     for (std::size_t i = 0; i < rows; ++i) {
       hash += row_hash(in.values + (in_row + i) * in.values_stride, bytes.values, 0, row + i);
@@ -198,14 +214,14 @@ class Weights::Builder {
   std::vector<std::uint64_t> hashes_;  ///< of the plan's tensors
 };
 
-Weights Weights::load(const ModelConfig& config, const std::filesystem::path& directory,
-                      host::ThreadTeam& team, const Progress& progress, LoadMode mode) {
-  return Builder(config, *open_weights(directory, mode), team, progress).build();
+Weights Weights::load(const ModelShard& shard, const std::filesystem::path& directory, host::ThreadTeam& team,
+                      const Progress& progress, LoadMode mode) {
+  return Builder(shard, *open_weights(directory, mode), team, progress).build();
 }
 
-Weights Weights::synthetic(const ModelConfig& config, std::uint64_t seed, host::ThreadTeam& team,
+Weights Weights::synthetic(const ModelShard& shard, std::uint64_t seed, host::ThreadTeam& team,
                            const Progress& progress) {
-  return Builder(config, *synthetic_weights(seed), team, progress).build();
+  return Builder(shard, *synthetic_weights(seed), team, progress).build();
 }
 
 std::uint64_t Weights::bytes() const {
@@ -215,7 +231,7 @@ std::uint64_t Weights::bytes() const {
 }
 
 std::uint64_t Weights::expert_bytes() const {
-  if (config_.experts == 0) return 0;
+  if (config().experts == 0) return 0;
   const FeedForwardWeights& one = layers_.front().feed_forward.front();
   return one.gate_up.bytes() + one.down.bytes() +
          (one.gate_up_bias.size() + one.down_bias.size()) * sizeof(float);
@@ -229,8 +245,8 @@ std::uint64_t Weights::bytes_read_per_step(int distinct_experts) const {
                                &layer.router_bias, &layer.sinks})
       total += values->size() * sizeof(float);
     const FeedForwardWeights& one = layer.feed_forward.front();
-    total += config_.experts > 0 ? static_cast<std::uint64_t>(distinct_experts) * expert_bytes()
-                                 : one.gate_up.bytes() + one.down.bytes();
+    total += config().experts > 0 ? static_cast<std::uint64_t>(distinct_experts) * expert_bytes()
+                                  : one.gate_up.bytes() + one.down.bytes();
   }
   return total;
 }

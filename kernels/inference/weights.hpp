@@ -1,6 +1,6 @@
 #pragma once
-// A model's weights in host memory, laid out for reading: fused matrices, rows padded to whole vectors, pages
-// near their reader.
+// A member's part of a model's weights in host memory, laid out for reading: fused matrices, rows padded to
+// whole vectors, pages near their reader.
 
 #include <cstdint>
 #include <filesystem>
@@ -11,7 +11,7 @@
 #include "kernels/host/thread_team.hpp"
 #include "kernels/inference/bf16.hpp"
 #include "kernels/inference/direct_read.hpp"
-#include "kernels/inference/model_config.hpp"
+#include "kernels/inference/model_shard.hpp"
 #include "kernels/inference/weight_format.hpp"
 
 namespace sparkmpi::kernels::inference {
@@ -55,23 +55,26 @@ struct LayerWeights {
   std::vector<float> sinks;                               ///< [heads], or empty
 };
 
+/// All shapes are those of shard.local: with one member the model's own.
 class Weights {
  public:
   /// Called now and then with the part of the bytes that is loaded, 0 to 1.
   using Progress = std::function<void(double)>;
 
-  /// Loads a Hugging Face directory (open_weights). Every tensor is checked against the configuration before
-  /// the first is read. Throws UsageError naming tensor, expected and found.
-  static Weights load(const ModelConfig& config, const std::filesystem::path& directory,
-                      host::ThreadTeam& team, const Progress& progress = {},
-                      LoadMode mode = LoadMode::mapped);
-  /// Makes weights of the same layout from a seed (tensor_plan.hpp says with which gains).
-  static Weights synthetic(const ModelConfig& config, std::uint64_t seed, host::ThreadTeam& team,
+  /// Loads the member's part of a Hugging Face directory (open_weights). Every tensor is checked against the
+  /// configuration before the first is read. Throws UsageError naming tensor, expected and found.
+  static Weights load(const ModelShard& shard, const std::filesystem::path& directory, host::ThreadTeam& team,
+                      const Progress& progress = {}, LoadMode mode = LoadMode::mapped);
+  /// Makes weights of the same layout from a seed (tensor_plan.hpp says with which gains): the member's part
+  /// of the whole model's.
+  static Weights synthetic(const ModelShard& shard, std::uint64_t seed, host::ThreadTeam& team,
                            const Progress& progress = {});
 
-  const ModelConfig& config() const { return config_; }
+  const ModelShard& shard() const { return shard_; }
+  const ModelConfig& config() const { return shard_.local; }
   const Matrix& embedding() const { return embedding_; }
-  const Matrix& lm_head() const { return lm_head_; }  ///< the embedding's memory when tied
+  /// The member's rows (ModelShard::vocabulary); the embedding's memory when tied.
+  const Matrix& lm_head() const { return lm_head_; }
   const LayerWeights& layer(int index) const { return layers_[static_cast<std::size_t>(index)]; }
   const std::vector<float>& final_norm() const { return final_norm_; }
 
@@ -82,15 +85,15 @@ class Weights {
   std::uint64_t bytes_read_per_step(int distinct_experts) const;
   /// Of one expert; 0 when dense.
   std::uint64_t expert_bytes() const;
-  /// Of all rows as loaded, without padding (weight_hash.hpp): the same for the same values from whatever
-  /// file or seed, and on whatever device.
+  /// Of all rows that this member loaded, without padding (weight_hash.hpp): the same for the same values
+  /// from whatever file or seed, and on whatever device. Rows and columns count from the part's first.
   std::uint64_t hash() const { return hash_; }
 
  private:
   class Builder;
-  explicit Weights(const ModelConfig& config) : config_(config) {}
+  explicit Weights(const ModelShard& shard) : shard_(shard) {}
 
-  ModelConfig config_;
+  ModelShard shard_;
   std::uint64_t hash_ = 0;
   std::vector<host::Buffer> buffers_;
   Matrix embedding_, lm_head_;

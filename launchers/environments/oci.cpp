@@ -12,9 +12,16 @@ std::string value_or(const Enclosure& enclosure, std::string_view option, std::s
   return found == enclosure.options.end() ? std::string(otherwise) : found->second;
 }
 
+bool without_cgroup(const Enclosure& enclosure) {
+  return value_or(enclosure, "cgroups", "enabled") == "disabled";
+}
+
 void add_namespaces(const Enclosure& enclosure, Argv& argv) {
-  for (const std::string_view kind : {"ipc", "network", "pid"})
+  for (const std::string_view kind : {"ipc", "network"})
     argv.push_back(fmt::format("--{}={}", kind, value_or(enclosure, kind, "host")));
+  // podman finds the processes of a container without a cgroup by their PID namespace.
+  argv.push_back(
+      fmt::format("--pid={}", value_or(enclosure, "pid", without_cgroup(enclosure) ? "private" : "host")));
   if (enclosure.has("cgroupns"))
     argv.push_back(fmt::format("--cgroupns={}", enclosure.value("cgroupns", "container")));
 }
@@ -72,10 +79,13 @@ Argv enclose(std::string_view tool, const Enclosure& enclosure, const Argv& inne
         "docker: runs images only; import the directory first: tar -C DIR -c . | docker import - NAME");
   if (tool == "docker" && enclosure.has("cgroups"))
     throw UsageError("docker: has no way to run without a cgroup; podman has");
+  if (without_cgroup(enclosure) && value_or(enclosure, "pid", "private") == "host")
+    throw UsageError("podman: cgroups=disabled takes a PID namespace of its own; leave pid=host out");
   refuse_colons(enclosure);
   Argv argv = {std::string(tool)};
-  if (enclosure.has("runtime") && tool == "podman")
-    argv.push_back(fmt::format("--runtime={}", enclosure.value("runtime", tool)));
+  if (tool == "podman" && (enclosure.has("runtime") || without_cgroup(enclosure)))
+    argv.push_back(
+        fmt::format("--runtime={}", value_or(enclosure, "runtime", "crun")));  // runc always wants one
   argv.insert(argv.end(), {"run", "--rm", fmt::format("--name={}", enclosure.name)});
   if (enclosure.has("runtime") && tool == "docker")
     argv.push_back(fmt::format("--runtime={}", enclosure.value("runtime", tool)));

@@ -55,6 +55,8 @@ def main():
         checks.expect(checked.returncode == 0 and "FAILED" not in checked.stdout, f"check: {checked.stdout}{checked.stderr}")
 
         enter = [program, "rootfs", "enter", root, "--no-gpu", "--"]
+        for needed in ("libdl.so.2", "libpthread.so.0", "librt.so.1"):  # by NVIDIA's driver, which comes in at entry
+            checks.expect(any(root.rglob(needed)), f"{needed} is not in the root")
         cache = run_alone(program, [*enter[1:], "ldconfig", "-p"], scratch)
         checks.expect("libmpi.so" in cache.stdout, f"the loader's cache: {cache.stdout[:200]}{cache.stderr}")
         work = ["stream", "--footprint", "64K", "--operation", "read", "-r", "5", "-q"]

@@ -67,10 +67,18 @@ TEST(Environments, Docker) {
                   "--entrypoint=/opt/sparkmpi", "repo/bench:1", "charge", "-o", "a b;c.h5"));
 }
 
+// podman-run(1), --cgroups: disabled is crun's only; without a cgroup podman wants a PID namespace.
 TEST(Environments, PodmanRunsADirectoryAndWithoutACgroup) {
-  const Argv argv = enclose("podman", enclosure("podman", {"rootfs=/r", "cgroups=disabled", "runtime=runc"}));
-  EXPECT_THAT(argv, AllOf(Contains("--cgroups=disabled"), Contains("--rootfs"), Contains("/r")));
-  EXPECT_EQ(argv[1], "--runtime=runc");  // podman takes it before the sub-command
+  EXPECT_THAT(
+      enclose("podman", enclosure("podman", {"rootfs=/r", "cgroups=disabled"})),
+      ElementsAre("podman", "--runtime=crun", "run", "--rm", "--name=sparkmpi-7", "--ipc=host",
+                  "--network=host", "--pid=private", "--cgroups=disabled", "--volume=/tmp:/tmp",
+                  "--volume=/data/run 1:/data/run 1", "--volume=/models:/models", "--workdir=/data/run 1",
+                  "--entrypoint=/opt/sparkmpi", "--rootfs", "/r", "charge", "-o", "a b;c.h5"));
+  EXPECT_THROW(enclose("podman", enclosure("podman", {"rootfs=/r", "cgroups=disabled", "pid=host"})),
+               UsageError);
+  // podman takes the runtime before the sub-command.
+  EXPECT_EQ(enclose("podman", enclosure("podman", {"rootfs=/r", "runtime=runc"}))[1], "--runtime=runc");
   EXPECT_THAT(enclose("podman", enclosure("podman", {"image=i"})), Not(Contains("--rootfs")));
 }
 

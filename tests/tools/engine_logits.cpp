@@ -81,7 +81,7 @@ struct Bench {
 
 void make_on_host(const ModelConfig& config, const std::string& directory, std::int64_t blocks,
                   Bench& bench) {
-  bench.host_weights = std::make_unique<Weights>(Weights::load(config, directory, *bench.team));
+  bench.host_weights = std::make_unique<Weights>(Weights::load(shard_model(config), directory, *bench.team));
   HostEngineOptions options;
   options.kv_blocks = blocks;
   bench.engine = make_host_engine(*bench.host_weights, *bench.team, options);

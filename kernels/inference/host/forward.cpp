@@ -30,17 +30,28 @@ void add_bias(const std::vector<float>& bias, std::size_t first, std::size_t las
   }
 }
 
+/// A sum of any length: a group moves a limited number of bytes at once.
+void sum_in_pieces(Group& group, std::span<float> values) {
+  constexpr std::size_t kMost = std::size_t{1} << 26;
+  for (std::size_t at = 0; at < values.size(); at += kMost)
+    group.sum(values.subspan(at, std::min(kMost, values.size() - at)));
+}
+
 std::size_t widest_row(const ModelConfig& config) {
   return padded(wide(std::max({config.hidden, config.intermediate, config.heads * config.head_dim})));
 }
 
 }  // namespace
 
-Forward::Forward(const Weights& weights, host::ThreadTeam& team, const MathOps& ops)
+Forward::Forward(const Weights& weights, host::ThreadTeam& team, const MathOps& ops, Group& group)
     : weights_(weights),
       config_(weights.config()),
       team_(team),
       ops_(ops),
+      group_(group),
+      adds_to_stream_(group.rank() == 0),
+      vocabulary_(weights.lm_head().rows),
+      first_token_(static_cast<std::size_t>(weights.shard().vocabulary.begin)),
       rotary_(config_),
       next_task_(wide(config_.layers)),
       routing_(config_) {
@@ -55,15 +66,50 @@ void Forward::run(std::span<const SequenceSlice> batch, const KvCache& cache, Kv
   prepare(batch, cache, pool);
   routed_experts_ = 0;
   team_.run([&](int index) { work(index, cache, pool); });
+  best_ = workers_.front()->best;
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    std::pair<float, std::int32_t> best = workers_.front()->best[i];
     // Workers hold ascending parts of the vocabulary: only a larger logit wins, so ties go to the lowest id.
     for (const auto& worker : workers_) {
-      if (worker->best[i].first > best.first) best = worker->best[i];
+      if (worker->best[i].first > best_[i].first) best_[i] = worker->best[i];
     }
-    next[i] = best.second;
   }
-  if (logits != nullptr) std::copy_n(logits_.begin(), batch.size() * wide(config_.vocab), logits);
+  share_results(best_, logits);
+  for (std::size_t i = 0; i < batch.size(); ++i) next[i] = best_[i].second;
+}
+
+void Forward::share_results(std::span<std::pair<float, std::int32_t>> best, float* logits) {
+  const std::size_t slices = best.size();
+  if (logits != nullptr) {
+    const std::size_t row = wide(config_.vocab);
+    std::fill_n(logits, slices * row, 0.0F);
+    for (std::size_t i = 0; i < slices; ++i)
+      std::copy_n(logits_.data() + i * vocabulary_, vocabulary_, logits + i * row + first_token_);
+    sum_in_pieces(group_, {logits, slices * row});
+  }
+  if (!divided()) return;
+  // Each member fills in its own; all others add zero. A vocabulary has at most 2^24 tokens: exact.
+  const auto members = wide(group_.size()), mine = wide(group_.rank());
+  std::vector<float> found(2 * members * slices, 0.0F);
+  for (std::size_t i = 0; i < slices; ++i) {
+    found[2 * (mine * slices + i)] = best[i].first;
+    found[2 * (mine * slices + i) + 1] = static_cast<float>(best[i].second);
+  }
+  group_.sum(found);
+  for (std::size_t i = 0; i < slices; ++i) {
+    // Members hold ascending parts of the vocabulary, too.
+    for (std::size_t member = 0; member < members; ++member) {
+      const float* const theirs = found.data() + 2 * (member * slices + i);
+      if (member == 0 || theirs[0] > best[i].first)
+        best[i] = {theirs[0], static_cast<std::int32_t>(theirs[1])};
+    }
+  }
+}
+
+void Forward::join_members(int index) {
+  team_.barrier();
+  if (!divided()) return;
+  if (index == 0) sum_in_pieces(group_, {x_.data(), tokens_ * wide(config_.hidden)});
+  team_.barrier();
 }
 
 void Forward::prepare(std::span<const SequenceSlice> batch, const KvCache& cache, const KvPool& pool) {
@@ -92,7 +138,7 @@ void Forward::prepare(std::span<const SequenceSlice> batch, const KvCache& cache
   room(activated_, tokens_ * wide(std::max(1, config_.experts_per_token)) * wide(config_.intermediate));
   room(router_logits_, tokens_ * wide(config_.experts));
   room(last_, batch.size() * hidden);
-  room(logits_, batch.size() * wide(config_.vocab));
+  room(logits_, batch.size() * vocabulary_);
   room(cosine_, tokens_ * rotary_.pairs());
   room(sine_, tokens_ * rotary_.pairs());
 }
@@ -142,9 +188,9 @@ void Forward::layer(int number, int index, const KvCache& cache, KvPool& pool) {
   worker.projection.set_input(attended_.data(), tokens_, query);
   const host::Slice out = host::slice_of(hidden, index, team_.size());
   worker.projection.multiply(weights.output, out.begin, out.end - out.begin, x_.data() + out.begin, hidden,
-                             true);
+                             adds_to_stream_);
   add_bias(weights.output_bias, out.begin, out.end, tokens_, x_.data(), hidden);
-  team_.barrier();
+  join_members(index);
 
   if (config_.experts > 0) {
     experts(weights, index);
@@ -239,8 +285,9 @@ void Forward::feed_forward(const LayerWeights& weights, int index) {
   team_.barrier();
   worker.projection.set_input(activated_.data(), tokens_, wide(config_.intermediate));
   const host::Slice out = host::slice_of(hidden, index, team_.size());
-  worker.projection.multiply(part.down, out.begin, out.end - out.begin, x_.data() + out.begin, hidden, true);
-  team_.barrier();
+  worker.projection.multiply(part.down, out.begin, out.end - out.begin, x_.data() + out.begin, hidden,
+                             adds_to_stream_);
+  join_members(index);
 }
 
 void Forward::experts(const LayerWeights& weights, int index) {
@@ -254,6 +301,9 @@ void Forward::experts(const LayerWeights& weights, int index) {
   add_bias(weights.router_bias, judged.begin, judged.end, tokens_, router_logits_.data(), count);
   team_.barrier();
   if (index == 0) {
+    // Rounding may differ between members, by their threads or processors; the experts must not.
+    if (divided())
+      group_.broadcast(std::as_writable_bytes(std::span(router_logits_.data(), tokens_ * count)), 0);
     routing_.assign(router_logits_.data(), tokens_);
     routed_experts_ += routing_.distinct();
   }
@@ -274,6 +324,10 @@ void Forward::experts(const LayerWeights& weights, int index) {
 
   const host::Slice out = host::slice_of(hidden, index, team_.size());
   const std::size_t rows = out.end - out.begin;
+  if (!adds_to_stream_) {
+    for (std::size_t token = 0; token < tokens_; ++token)
+      std::fill_n(x_.data() + token * hidden + out.begin, rows, 0.0F);
+  }
   for (std::size_t expert = 0; expert < count; ++expert) {
     const std::span<const Visit> visits = routing_.of(expert);
     if (visits.empty()) continue;
@@ -289,7 +343,7 @@ void Forward::experts(const LayerWeights& weights, int index) {
       }
     }
   }
-  team_.barrier();
+  join_members(index);
 }
 
 const float* Forward::normalise(const float* x, std::size_t tokens, const std::vector<float>& weight,
@@ -315,7 +369,7 @@ const float* Forward::normalise(const float* x, std::size_t tokens, const std::v
 
 void Forward::predict(int index) {
   Worker& worker = *workers_[wide(index)];
-  const std::size_t hidden = wide(config_.hidden), vocab = wide(config_.vocab), slices = ranges_.size();
+  const std::size_t hidden = wide(config_.hidden), slices = ranges_.size();
   if (index == 0) {
     for (std::size_t i = 0; i < slices; ++i) {
       const std::size_t token = ranges_[i].first_token + ranges_[i].tokens - 1;
@@ -325,15 +379,15 @@ void Forward::predict(int index) {
   }
   team_.barrier();
   normalise(last_.data(), slices, weights_.final_norm(), index);
-  const host::Slice mine = host::slice_of(vocab, index, team_.size());
+  const host::Slice mine = host::slice_of(vocabulary_, index, team_.size());
   worker.projection.multiply(weights_.lm_head(), mine.begin, mine.end - mine.begin,
-                             logits_.data() + mine.begin, vocab, false);
-  worker.best.assign(slices,
-                     {-std::numeric_limits<float>::infinity(), static_cast<std::int32_t>(mine.begin)});
+                             logits_.data() + mine.begin, vocabulary_, false);
+  const auto token = [&](std::size_t row) { return static_cast<std::int32_t>(first_token_ + row); };
+  worker.best.assign(slices, {-std::numeric_limits<float>::infinity(), token(mine.begin)});
   for (std::size_t i = 0; i < slices; ++i) {
-    const float* const row = logits_.data() + i * vocab;
-    for (std::size_t id = mine.begin; id < mine.end; ++id) {
-      if (row[id] > worker.best[i].first) worker.best[i] = {row[id], static_cast<std::int32_t>(id)};
+    const float* const logits = logits_.data() + i * vocabulary_;
+    for (std::size_t row = mine.begin; row < mine.end; ++row) {
+      if (logits[row] > worker.best[i].first) worker.best[i] = {logits[row], token(row)};
     }
   }
 }

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/communicator.hpp"
 #include "kernels/inference/engine.hpp"
 #include "kernels/inference/host/attention.hpp"
 #include "kernels/inference/host/experts.hpp"
@@ -20,9 +21,14 @@ namespace sparkmpi::kernels::inference {
 /// All workers go through the layers together. Each multiplies by its own rows of every matrix (the rows
 /// whose pages it touched first), and they meet at a barrier wherever one needs what the others have
 /// computed: six times a layer, eight with experts.
+///
+/// Of a divided model every member runs this over its own heads, intermediate units and rows of lm_head. The
+/// first member adds its products to the residual stream and the others put theirs in its place; the sum of
+/// all is then the new stream, with the same bits on every member.
 class Forward {
  public:
-  Forward(const Weights& weights, host::ThreadTeam& team, const MathOps& ops);
+  /// @param group the members that the weights are divided between.
+  Forward(const Weights& weights, host::ThreadTeam& team, const MathOps& ops, Group& group);
 
   /// As Engine::step; leaves the cache's lengths to the caller.
   void run(std::span<const SequenceSlice> batch, const KvCache& cache, KvPool& pool,
@@ -54,6 +60,11 @@ class Forward {
   /// what the activation makes of them to rows of `out`, `intermediate` apart.
   void gate_and_up(const FeedForwardWeights& weights, std::size_t tokens, int index, float* out);
   void predict(int index);
+  /// Waits for all workers; of a divided model, then makes the residual stream the sum over the members.
+  void join_members(int index);
+  /// Gives the best token of each slice and the logits, which members have parts of, to all of them.
+  void share_results(std::span<std::pair<float, std::int32_t>> best, float* logits);
+  bool divided() const { return group_.size() > 1; }
   /// Gives the worker's projection the RMS-normalised tokens: computed by each worker for itself when they
   /// are few, together otherwise. Returns them.
   const float* normalise(const float* x, std::size_t tokens, const std::vector<float>& weight, int index);
@@ -62,6 +73,9 @@ class Forward {
   const ModelConfig& config_;
   host::ThreadTeam& team_;
   MathOps ops_;
+  Group& group_;
+  bool adds_to_stream_;                   ///< the first member
+  std::size_t vocabulary_, first_token_;  ///< this member's rows of lm_head: how many, and their first
   Rotary rotary_;
   std::vector<std::unique_ptr<Worker>> workers_;
 
@@ -74,6 +88,7 @@ class Forward {
   std::vector<Partial> partials_;
   std::vector<std::atomic<std::size_t>> next_task_;  ///< by layer
   bool any_split_ = false;
+  std::vector<std::pair<float, std::int32_t>> best_;  ///< logit and token of each slice
   std::vector<float> x_, normed_, qkv_, attended_, activated_, last_, logits_, cosine_, sine_, router_logits_;
   Routing routing_;  ///< of the present layer
   std::uint64_t routed_experts_ = 0;

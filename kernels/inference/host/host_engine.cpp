@@ -1,5 +1,8 @@
 #include "kernels/inference/host/host_engine.hpp"
 
+#include <fmt/format.h>
+
+#include "base/error.hpp"
 #include "kernels/inference/host/forward.hpp"
 #include "kernels/inference/host/kv_pool.hpp"
 #include "kernels/inference/step_bytes.hpp"
@@ -13,7 +16,7 @@ class HostEngine final : public Engine {
       : weights_(weights),
         cache_(options.kv_blocks, options.block_tokens),
         pool_(weights.config(), options, team),
-        forward_(weights, team, math_ops_for(options.simd)) {}
+        forward_(weights, team, math_ops_for(options.simd), group_of(weights, options)) {}
 
   const ModelConfig& config() const override { return weights_.config(); }
   KvCache& kv() override { return cache_; }
@@ -33,7 +36,17 @@ class HostEngine final : public Engine {
   }
 
  private:
+  Group& group_of(const Weights& weights, const HostEngineOptions& options) {
+    Group& group = options.group == nullptr ? alone_ : *options.group;
+    const Shard& member = weights.shard().member;
+    if (group.rank() != member.rank || group.size() != member.size)
+      throw Error(fmt::format("weights of member {} of {} in a group's member {} of {}", member.rank,
+                              member.size, group.rank(), group.size()));
+    return group;
+  }
+
   const Weights& weights_;
+  SoloGroup alone_;
   KvCache cache_;
   KvPool pool_;
   Forward forward_;

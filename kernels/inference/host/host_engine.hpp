@@ -23,8 +23,9 @@ struct HostEngineOptions {
 /// elements.
 std::uint64_t kv_block_bytes(const ModelConfig& config, int block_tokens);
 
-/// @param weights and team outlive the engine. The KV pool is allocated and touched here, spread over the
-/// team's NUMA nodes. Arithmetic: BF16 weights and KV cache, everything else in single precision.
+/// @param weights and team outlive the engine. Throws Error when the weights are not those of options.group's
+/// member. Every step is then collective over the group. The KV pool is allocated and touched here, spread
+/// over the team's NUMA nodes. Arithmetic: BF16 weights and KV cache, everything else in single precision.
 std::unique_ptr<Engine> make_host_engine(const Weights& weights, host::ThreadTeam& team,
                                          const HostEngineOptions& options);
 

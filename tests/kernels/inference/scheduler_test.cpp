@@ -165,6 +165,47 @@ TEST(RequestMetrics, FollowTheirDefinitions) {
   EXPECT_THAT(values_of(record, "token_id"), ElementsAre(5, 6, 9, 7));
 }
 
+TEST(RequestMetrics, OnlyTheFirstMemberOfAGroupAnswers) {
+  ledger::LedgerSet ledgers;
+  const Clock clock;
+  Recorder recorder(kMetrics, ledgers, clock);
+  LogContext context{0, 1e5, true};
+  context.answers = false;
+  record_log(made_up_log(), context, recorder);
+  const results::KernelRecord record = std::move(recorder).take();
+  std::vector<std::string> metrics;
+  for (const results::Series& series : record.series) metrics.push_back(series.metric);
+  EXPECT_THAT(metrics,
+              testing::UnorderedElementsAre("step_repetition", "step_start_s", "step_time_s", "step_bytes",
+                                            "decode_bytes_per_s", "mbu_measured", "wall_time_s"));
+  EXPECT_NEAR(values_of(record, "mbu_measured")[0], 230 / 0.02 / 1e5, 1e-9);
+}
+
+/// A member of a group of two whose other member is asked to stop before the fourth agreement.
+class OtherMemberStops final : public Group {
+ public:
+  int rank() const override { return 0; }
+  int size() const override { return 2; }
+  void sum(std::span<float> values) override {
+    if (++calls_ == 4) values[0] += 1;
+  }
+  void broadcast(std::span<std::byte>, int) override {}
+
+ private:
+  int calls_ = 0;
+};
+
+TEST_F(SchedulerTest, MembersStopTogether) {
+  FakeEngine engine(100, 16);
+  const auto requests = requests_of({{1, 100}});
+  OtherMemberStops group;
+  SchedulerOptions options;
+  options.group = &group;
+  const RequestLog log = run_requests(engine, requests, options, clock_, stop_);
+  EXPECT_TRUE(log.interrupted);
+  EXPECT_EQ(log.tokens.size(), 3U);
+}
+
 TEST(RequestMetrics, AnImpossibleBandwidthIsAnError) {
   ledger::LedgerSet ledgers;
   const Clock clock;

@@ -16,20 +16,22 @@ const std::string kFixtures = std::string(SPARKMPI_FIXTURES) + "/hf/";
 TEST(Weights, ThreadsAndSeeds) {
   const ModelConfig config = read_model_config(kFixtures + "qwen2-bias-tied");
   host::ThreadTeam one({0}), three({0, 0, 0});
-  const std::uint64_t hash = Weights::synthetic(config, 1, one).hash();
-  EXPECT_EQ(Weights::synthetic(config, 1, three).hash(), hash);
-  EXPECT_NE(Weights::synthetic(config, 2, one).hash(), hash);
-  EXPECT_EQ(Weights::load(config, kFixtures + "qwen2-bias-tied", three).hash(),
-            Weights::load(config, kFixtures + "qwen2-bias-tied", one).hash());
+  const std::uint64_t hash = Weights::synthetic(shard_model(config), 1, one).hash();
+  EXPECT_EQ(Weights::synthetic(shard_model(config), 1, three).hash(), hash);
+  EXPECT_NE(Weights::synthetic(shard_model(config), 2, one).hash(), hash);
+  EXPECT_EQ(Weights::load(shard_model(config), kFixtures + "qwen2-bias-tied", three).hash(),
+            Weights::load(shard_model(config), kFixtures + "qwen2-bias-tied", one).hash());
 }
 
 TEST(Weights, FilesReadPastThePageCacheGiveTheSame) {
   for (const char* const name : {"qwen2-bias-tied", "mistral-window-sharded"}) {
     const ModelConfig config = read_model_config(kFixtures + name);
     host::ThreadTeam team({0});
-    const std::uint64_t mapped = Weights::load(config, kFixtures + name, team).hash();
+    const std::uint64_t mapped = Weights::load(shard_model(config), kFixtures + name, team).hash();
     try {
-      EXPECT_EQ(Weights::load(config, kFixtures + name, team, {}, LoadMode::direct).hash(), mapped) << name;
+      EXPECT_EQ(Weights::load(shard_model(config), kFixtures + name, team, {}, LoadMode::direct).hash(),
+                mapped)
+          << name;
     } catch (const UsageError& error) {
       GTEST_SKIP() << error.what();  // a file system without O_DIRECT
     }
@@ -40,10 +42,10 @@ TEST(Weights, EveryFormatIsTheSameWithAnyNumberOfThreads) {
   host::ThreadTeam one({0}), three({0, 0, 0});
   for (const char* name : {"llama-awq", "mixtral-fp8", "gpt-oss-mxfp4", "gpt-oss", "phi3-window"}) {
     const ModelConfig config = read_model_config(kFixtures + name);
-    const Weights weights = Weights::load(config, kFixtures + name, one);
-    EXPECT_EQ(Weights::load(config, kFixtures + name, three).hash(), weights.hash()) << name;
-    const std::uint64_t synthetic = Weights::synthetic(config, 1, one).hash();
-    EXPECT_EQ(Weights::synthetic(config, 1, three).hash(), synthetic) << name;
+    const Weights weights = Weights::load(shard_model(config), kFixtures + name, one);
+    EXPECT_EQ(Weights::load(shard_model(config), kFixtures + name, three).hash(), weights.hash()) << name;
+    const std::uint64_t synthetic = Weights::synthetic(shard_model(config), 1, one).hash();
+    EXPECT_EQ(Weights::synthetic(shard_model(config), 1, three).hash(), synthetic) << name;
     EXPECT_NE(synthetic, weights.hash()) << name;
   }
 }
@@ -54,7 +56,7 @@ TEST(Weights, ScalesAreInTheHash) {
   std::set<std::uint64_t> hashes;
   for (const WeightFormat format : {WeightFormat::bf16, WeightFormat::fp8_e4m3, WeightFormat::mxfp4}) {
     set_weight_format(config, format);
-    hashes.insert(Weights::synthetic(config, 1, team).hash());
+    hashes.insert(Weights::synthetic(shard_model(config), 1, team).hash());
   }
   EXPECT_EQ(hashes.size(), 3U);
 }
@@ -64,7 +66,7 @@ TEST(Weights, AShapeThatIsNotTheConfigurationsIsSaid) {
   config.intermediate += 1;
   host::ThreadTeam team({0});
   try {
-    Weights::load(config, kFixtures + "llama-gqa-tied", team);
+    Weights::load(shard_model(config), kFixtures + "llama-gqa-tied", team);
     ADD_FAILURE();
   } catch (const UsageError& error) {
     EXPECT_NE(std::string(error.what()).find("mlp"), std::string::npos) << error.what();
@@ -75,7 +77,7 @@ TEST(Weights, AStepReadsAllButTheUntiedInputEmbedding) {
   host::ThreadTeam team({0});
   for (const char* name : {"qwen2-bias-tied", "qwen2-bias-untied"}) {
     const ModelConfig config = read_model_config(kFixtures + name);
-    const Weights weights = Weights::load(config, kFixtures + name, team);
+    const Weights weights = Weights::load(shard_model(config), kFixtures + name, team);
     EXPECT_GE(weights.bytes_read_per_step(0), 2 * config.parameters_read_per_step()) << name;
     EXPECT_LE(weights.bytes_read_per_step(0), 3 * config.parameters_read_per_step())
         << name;  // rows padded to 32, norms in single
@@ -87,7 +89,8 @@ TEST(Engine, PrefillAndDecodeAgreeOnEveryInstructionSet) {
   for (const char* name :
        {"llama-rope3", "mistral-window-sharded", "qwen2-bias-untied", "gemma", "phi3-window", "mixtral",
         "gpt-oss", "gpt-oss-mxfp4", "llama-awq", "qwen2-fp8-rows"}) {
-    const Weights weights = Weights::load(read_model_config(kFixtures + name), kFixtures + name, team);
+    const Weights weights =
+        Weights::load(shard_model(read_model_config(kFixtures + name)), kFixtures + name, team);
     for (const host::Simd simd : {host::Simd::portable, host::Simd::avx2, host::Simd::avx512,
                                   host::Simd::avx512_bf16, host::Simd::sve}) {
       if (!host::supported(simd)) continue;
@@ -102,7 +105,7 @@ TEST(Engine, PrefillAndDecodeAgreeOnEveryInstructionSet) {
 TEST(Engine, StepBytesAreWeightsAndTheKvThatIsSeen) {
   host::ThreadTeam team({0});
   const ModelConfig config = read_model_config(kFixtures + "llama-gqa-tied");
-  const Weights weights = Weights::load(config, kFixtures + "llama-gqa-tied", team);
+  const Weights weights = Weights::load(shard_model(config), kFixtures + "llama-gqa-tied", team);
   const auto engine = make_host_engine(weights, team, {4, 16});
   const int sequence = engine->kv().open();
   ASSERT_TRUE(engine->kv().reserve(sequence, 20));
@@ -119,7 +122,7 @@ TEST(Engine, StepBytesAreWeightsAndTheKvThatIsSeen) {
 TEST(Engine, ExpertsCountWhenTheyWereRead) {
   host::ThreadTeam team({0});
   const ModelConfig config = read_model_config(kFixtures + "mixtral-fp8");
-  const Weights weights = Weights::load(config, kFixtures + "mixtral-fp8", team);
+  const Weights weights = Weights::load(shard_model(config), kFixtures + "mixtral-fp8", team);
   EXPECT_EQ(weights.bytes_read_per_step(3) - weights.bytes_read_per_step(1),
             2 * 2 * weights.expert_bytes());  // two layers
   const auto engine = make_host_engine(weights, team, {4, 16});

@@ -99,7 +99,7 @@ TEST_F(GpuEngine, SyntheticWeightsAreTheHosts) {
   for (const WeightFormat format :
        {WeightFormat::bf16, WeightFormat::fp8_e4m3, WeightFormat::int4_awq, WeightFormat::mxfp4}) {
     const ModelConfig config = tiny(format);
-    const std::uint64_t expected = Weights::synthetic(config, 7, team_).hash();
+    const std::uint64_t expected = Weights::synthetic(shard_model(config), 7, team_).hash();
     EXPECT_EQ(made(config, 7)->hash(), expected) << to_string(format);
     EXPECT_EQ(loaded(config, *synthetic_weights(7), std::nullopt)->hash(), expected) << to_string(format);
     EXPECT_NE(made(config, 8)->hash(), expected) << to_string(format);
