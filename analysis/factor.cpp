@@ -112,10 +112,11 @@ FactorColumn::FactorColumn(const Table& table, std::string_view factor) : table_
       std::ranges::all_of(values_, [](const std::string& value) { return value.empty(); })) {
     const std::vector<std::string> known = factors_of(table);
     const std::vector<std::string_view> views(known.begin(), known.end());
+    const bool is_name = std::ranges::find(views, factor) != views.end();
     throw UsageError(
         fmt::format("--by {}: no launch says its {}{}; factors are environment, node, model, device, "
                     "kernel, host, rank, ranks, nodes, any parameter and any fact of the runs",
-                    factor, factor, did_you_mean(factor, views)));
+                    factor, factor, is_name ? std::string() : did_you_mean(factor, views)));
   }
 }
 
