@@ -5,6 +5,7 @@
 
 #include "analysis/compare_sentence.hpp"
 #include "analysis/scale.hpp"
+#include "analysis/scale_sentence.hpp"
 #include "analysis/statistics/sample.hpp"
 #include "base/error.hpp"
 #include "tests/analysis/synthetic.hpp"
@@ -276,6 +277,11 @@ TEST(Scale, TensorParallelOverAllRanksIsOneCurve) {
   EXPECT_EQ(divided.curves[0].condition, "concurrency=1");
   ASSERT_EQ(divided.curves[0].points.size(), 3U);
   EXPECT_DOUBLE_EQ(divided.curves[0].points[2].efficiency, 1);
+  // What a rank reads a second is its own part's, not the work's.
+  Table with_bytes = table_with([](int ranks) { return ranks; });
+  with_bytes.add(0, 0, with_bytes.add(Metric{"decode_bytes_per_s", "B/s", "", results::Better::higher}),
+                 std::vector<double>{1e9});
+  EXPECT_EQ(scale(with_bytes, strong).curves.size(), 2U);
   // One group of ranks and two such groups are different things.
   const ScaleResult mixed = scale(table_with([](int ranks) { return ranks == 4 ? 2 : ranks; }), strong);
   ASSERT_EQ(mixed.curves.size(), 4U);
@@ -295,6 +301,22 @@ TEST(Scale, StrongScalingRecoversAmdahlsShare) {
   EXPECT_NEAR(result.curves.front().serial_share, 0.2, 0.01);
   EXPECT_TRUE(std::isnan(result.curves.front().points[1].efficiency_interval.low))
       << "one launch has no interval";
+}
+
+TEST(Scale, SaysInWordsWhatTheFitCameTo) {
+  ScaleCurve curve;
+  curve.serial_share = 0.05;
+  curve.serial_share_interval = {0.04, 0.06};
+  EXPECT_EQ(fit_sentence(curve, Scaling::strong),
+            "Amdahl's fit: 5.0 % does not scale (95 % interval 4.0..6.0 %), so at most 20 times as fast.");
+  EXPECT_EQ(fit_sentence(curve, Scaling::weak),
+            "Gustafson's fit: 5.0 % does not scale (95 % interval 4.0..6.0 %).");
+  curve.serial_share = -0.1;
+  curve.serial_share_interval = {std::nan(""), std::nan("")};
+  EXPECT_EQ(fit_sentence(curve, Scaling::strong),
+            "Amdahl's fit: faster than in proportion, a share of -10.0 %.");
+  curve.serial_share = std::nan("");
+  EXPECT_EQ(fit_sentence(curve, Scaling::strong), "");
 }
 
 TEST(Scale, OverTpOnlyWhereAModelIsDivided) {
