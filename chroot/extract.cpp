@@ -8,6 +8,7 @@
 #include "base/command.hpp"
 #include "base/error.hpp"
 #include "chroot/elf.hpp"
+#include "chroot/inside.hpp"
 
 namespace sparkmpi::chroot {
 namespace {
@@ -49,11 +50,7 @@ void refuse_another_architecture(const fs::path& root) {
   const auto own = read_elf("/proc/self/exe");
   for (const char* const name : {"bin/sh", "usr/bin/env", "bin/busybox", "bin/ls", "usr/bin/ls"}) {
     std::error_code failed;
-    fs::path file = root / name;
-    for (int links = 0; fs::is_symlink(file, failed) && links < 8; ++links) {
-      const fs::path target = fs::read_symlink(file, failed);
-      file = target.is_absolute() ? root / target.relative_path() : file.parent_path() / target;
-    }
+    const fs::path file = resolve_inside(root, name);
     if (!fs::is_regular_file(file, failed)) continue;
     const auto head = read_elf(file);
     if (!head) continue;

@@ -161,6 +161,8 @@ int run(const Arguments& arguments) {
     return parsed.values.count(name) != 0 ? std::optional(parsed.values[name].as<std::string>())
                                           : std::nullopt;
   };
+  if (geteuid() != 0)
+    throw Error("rootfs run: a container by an OCI runtime alone needs root; `rootfs enter` works without");
   launchers::BundleOptions wanted;
   std::error_code failed;
   wanted.root = std::filesystem::canonical(parsed.words.front(), failed);

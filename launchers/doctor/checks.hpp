@@ -20,6 +20,10 @@ Findings check_network();
 /// @param paths of all objects that are loaded. More than one libmpi is a mixed installation.
 Finding judge_mpi_copies(const std::vector<std::string>& paths);
 
+/// @param paths of all objects that are loaded, their folders canonical. Open MPI's libraries from two
+/// folders are a mixed installation.
+Finding judge_mpi_parts(const std::vector<std::string>& paths);
+
 /// @param mpirun first line of `mpirun --version`; empty: there is none. @param library what MPI says about
 /// itself.
 Finding judge_mpirun(const std::string& mpirun, const std::string& library);

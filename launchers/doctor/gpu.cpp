@@ -97,7 +97,9 @@ Findings check_gpu() {
   check_driver(findings, libcuda);
   const ledger::Nvml nvml;
   if (nvml.available()) {
-    findings.push_back({Level::good, "NVML", fmt::format("driver {}", nvml.driver_version()), ""});
+    findings.push_back(
+        {Level::good, "NVML",
+         fmt::format("driver {} ({})", nvml.driver_version(), Library("libnvidia-ml.so.1").path()), ""});
   } else {
     findings.push_back({Level::warning, "NVML", nvml.reason(),
                         "without it power, temperature and memory of the device are not recorded"});
@@ -105,6 +107,12 @@ Findings check_gpu() {
   check_optional(findings, "cuBLASLt", {"libcublasLt.so.13", "libcublasLt.so.12"},
                  "matrix products on the GPU need it");
   check_optional(findings, "NCCL", {"libnccl.so.2"}, "collectives between GPUs need it");
+  // ncclGetVersion: 22703 is 2.27.3 (nccl.h, NCCL_VERSION; of 2.9 and later).
+  int nccl = 0;
+  const Library library("libnccl.so.2");
+  if (const auto version = library.function<int (*)(int*)>("ncclGetVersion");
+      version != nullptr && version(&nccl) == 0)
+    findings.back().what += fmt::format(", {}.{}.{}", nccl / 10000, nccl % 10000 / 100, nccl % 100);
   return findings;
 }
 

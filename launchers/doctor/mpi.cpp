@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <filesystem>
+#include <iterator>
+#include <map>
 
 #include "base/command.hpp"
 #include "base/error.hpp"
@@ -83,6 +86,22 @@ Finding judge_mpi_copies(const std::vector<std::string>& paths) {
           "leave one installation in LD_LIBRARY_PATH and LD_PRELOAD"};
 }
 
+Finding judge_mpi_parts(const std::vector<std::string>& paths) {
+  std::map<std::string, std::string> folders;  // → the first part that lies there
+  for (const std::string& path : paths) {
+    const std::size_t slash = path.find_last_of('/');
+    const std::string name = path.substr(slash + 1);
+    for (const std::string_view part : {"libmpi.so", "libopen-rte.so", "libopen-pal.so"})
+      if (slash != std::string::npos && name.starts_with(part))
+        folders.try_emplace(path.substr(0, slash), path);
+  }
+  if (folders.size() < 2) return {Level::good, "MPI's parts", "from one installation", ""};
+  return {Level::fault, "MPI's parts",
+          fmt::format("of two installations: {} and {}", folders.begin()->second,
+                      std::next(folders.begin())->second),
+          "leave one installation in LD_LIBRARY_PATH, and look at the programs' RUNPATH (readelf -d)"};
+}
+
 Finding judge_mpirun(const std::string& mpirun, const std::string& library) {
   const std::string ours = make_of(library), version = version_in(library);
   if (mpirun.empty())
@@ -120,7 +139,16 @@ Finding judge_pmix(const std::string& server, const std::string& client) {
 Findings check_mpi() {
   Findings findings;
   const std::string library = mpi::World::library_version();
-  findings.push_back(judge_mpi_copies(loaded_objects()));
+  std::vector<std::string> objects = loaded_objects();
+  findings.push_back(judge_mpi_copies(objects));
+  // /lib and /usr/lib are one folder on most systems.
+  for (std::string& path : objects) {
+    std::error_code failed;
+    const std::filesystem::path folder =
+        std::filesystem::canonical(std::filesystem::path(path).parent_path(), failed);
+    if (!failed) path = folder / std::filesystem::path(path).filename();
+  }
+  findings.push_back(judge_mpi_parts(objects));
   std::string mpirun;
   if (const std::string program = find_program("mpirun"); !program.empty()) {
     mpirun = first_line_of(run_command({program, "--version"}).output);

@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -50,6 +51,17 @@ def main():
         other = run("doctor", "--format", "json", PATH=f"{scratch}/other:{os.environ['PATH']}")
         fault = next(finding for finding in json.loads(other.stdout) if finding["subject"] == "mpirun")
         checks.expect(other.returncode == 1 and fault["level"] == "fault" and "9.9.9" in fault["what"] and fault["cure"], f"another mpirun: {fault}")
+
+        # A part of MPI from another folder, as a second installation in LD_LIBRARY_PATH gives it.
+        loaded = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
+        part = next((line.split()[2] for line in loaded.splitlines() if line.strip().startswith("libopen-pal.so")), None)
+        if part:
+            with tempfile.TemporaryDirectory(prefix="second installation ") as second:  # ';' would divide LD_LIBRARY_PATH
+                shutil.copy(part, second)
+                mixed = run("doctor", "--format", "json", LD_LIBRARY_PATH=second)
+            fault = next(finding for finding in json.loads(mixed.stdout) if finding["subject"] == "MPI's parts")
+            checks.expect(mixed.returncode == 1 and fault["level"] == "fault" and f"{second}/libopen-pal" in fault["what"] and fault["cure"],
+                          f"a mixed installation: exit {mixed.returncode}: {fault}")
 
         # Three hosts: like this one, with another MPI, and silent.
         agent = script(scratch / "agent", 'host=$1; shift\n'

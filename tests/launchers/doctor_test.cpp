@@ -27,6 +27,16 @@ TEST(Doctor, TwoMpiLibrariesAreAFault) {
   EXPECT_EQ(judge_mpi_copies({"/lib/libmpich.so.12"}).level, Level::warning);
 }
 
+TEST(Doctor, PartsOfTwoInstallationsAreAFault) {
+  EXPECT_EQ(judge_mpi_parts({"/usr/lib/libmpi.so.40", "/usr/lib/libopen-pal.so.40", "/lib/libc.so.6"}).level,
+            Level::good);
+  const Finding mixed = judge_mpi_parts({"/usr/lib/libmpi.so.40", "/opt/ompi/lib/libopen-pal.so.40"});
+  EXPECT_EQ(mixed.level, Level::fault);
+  EXPECT_THAT(mixed.what, testing::HasSubstr("/opt/ompi/lib/libopen-pal.so.40"));
+  EXPECT_THAT(mixed.what, testing::HasSubstr("/usr/lib/libmpi.so.40"));
+  EXPECT_EQ(judge_mpi_parts({"/usr/lib/libmpich.so.12"}).level, Level::good);
+}
+
 TEST(Doctor, PmixOfTheLauncherAndOfTheLibrary) {
   EXPECT_EQ(judge_pmix("", "").level, Level::good);
   EXPECT_EQ(judge_pmix("4.2.2rc2", "OpenPMIx 4.2.2").level, Level::good);
