@@ -56,28 +56,27 @@ esac
 # Every result says where it was planned to run, where its ranks found themselves, and what they drove.
 printf '\n== planned and found\n'
 results=$out/study/results
-"$sparkmpi" export "$results" --metric read_bytes_per_s,double_counted --force -o "$out/samples.csv" || failed=1
-python3 - "$out/samples.csv" "${device:-cuda}" <<'PYTHON' | tee "$out/found.txt"
-import csv, re, sys
-csv.field_size_limit(1 << 24)
-found = {}
-with open(sys.argv[1], newline="") as file:
-    for row in csv.DictReader(file):
-        planned = re.search(r"study_environment=([^;]*)", row["facts"]).group(1)
-        place = (row["environment"], planned, row["device"], row["device_name"])
-        found.setdefault(place, {}).setdefault(row["kernel"], set()).add(row["trial"])
-wrong = [place for place in found if place[0] != place[1] or not place[2].startswith(sys.argv[2])]
-for place, kernels in sorted(found.items()):
-    counts = ", ".join(f"{kernel} {len(trials)}" for kernel, trials in sorted(kernels.items()))
-    print(f"{'WRONG ' if place in wrong else ''}planned {place[1]}, found {place[0]}, on {place[2]} ({place[3]}): {counts}")
-sys.exit(1 if wrong or not found else 0)
-PYTHON
-[ "${PIPESTATUS[0]}" -eq 0 ] || failed=1
+# A machine that is a container itself is "native" to whoever starts there.
+here=$("$sparkmpi" list environments --format csv | awk -F, '$2 ~ /^"?yes/ { print $1 }')
+shopt -s nullglob
+for result in "$results"/*.h5; do
+  planned=$(basename "$result" .h5 | cut -d- -f3)
+  expected=$planned
+  [ "$planned" != native ] || expected=$here
+  found=$("$sparkmpi" show "$result" | awk -v want="${device:-cuda}" '
+    /^sparkmpi .*, environment / { environment = $NF }
+    /^rank  *host/ { table = 1; next }
+    table && !NF { table = 0 }
+    table { ranks++; if (index($4, want) == 1) right++ }
+    END { print environment, (ranks > 0 && ranks == right ? want : "another device") }')
+  printf '%s: planned in %s on %s, found in %s\n' "$(basename "$result")" "$planned" "${device:-cuda}" "$found"
+  [ "$found" = "$expected ${device:-cuda}" ] || echo "WRONG: $(basename "$result")"
+done | tee "$out/found.txt"
+if [ ! -s "$out/found.txt" ] || grep -q '^WRONG' "$out/found.txt"; then failed=1; fi
 
 printf '\n== compared\n'
 "$sparkmpi" compare "$results" --by environment 2>&1 | tee "$out/compare.txt"
 [ "${PIPESTATUS[0]}" -eq 0 ] || failed=1
-shopt -s nullglob
 for environment in native chroot runc; do
   charge=("$results"/*-"$environment"-charge.h5)
   [ ${#charge[@]} -gt 0 ] || continue
@@ -85,7 +84,7 @@ for environment in native chroot runc; do
   "$sparkmpi" show "${charge[0]}" 2>&1 | tee "$out/charge-$environment.txt"
 done
 # The results, the logs and the exact commands; not the root file system.
-(cd "$out" && find . \( -path ./study/rootfs -o -path ./environments.tar.gz -o -name samples.csv \) -prune -o -type f -print0 |
+(cd "$out" && find . \( -path ./study/rootfs -o -path ./environments.tar.gz \) -prune -o -type f -print0 |
   tar --null -czf environments.tar.gz -T -)
 printf '\nresults: %s\n' "$out/environments.tar.gz"
 exit $failed
