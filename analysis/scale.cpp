@@ -87,6 +87,8 @@ void add_intervals(const Sizes& sizes, Scaling scaling, std::uint64_t seed, Scal
 bool wanted(const ScaleOptions& options, const Metric& metric) {
   if (!options.metrics.empty())
     return std::ranges::find(options.metrics, metric.name) != options.metrics.end();
+  // Of a divided model each rank reads its own part: bytes a second are a rank's, not the work's.
+  if (options.over == Over::tp && metric.unit == "B/s") return false;
   return metric.better != results::Better::neither && (metric.is_rate() || metric.unit == "s");
 }
 

@@ -20,9 +20,9 @@ std::string share_text(const Interval& interval) {
 std::string fit_sentence(const ScaleCurve& curve, Scaling scaling) {
   if (std::isnan(curve.serial_share)) return {};
   const double share = curve.serial_share;
-  std::string text =
-      fmt::format("{}: {} does not scale", scaling == Scaling::strong ? "Amdahl's fit" : "Gustafson's fit",
-                  share_text(share));
+  std::string text = fmt::format("{}: {}", scaling == Scaling::strong ? "Amdahl's fit" : "Gustafson's fit",
+                                 share < 0 ? "faster than in proportion, a share of " + share_text(share)
+                                           : share_text(share) + " does not scale");
   if (!std::isnan(curve.serial_share_interval.low))
     text += fmt::format(" (95 % interval {})", share_text(curve.serial_share_interval));
   // Below a tenth of a per cent the limit is beyond any number of ranks that was measured.
