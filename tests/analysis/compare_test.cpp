@@ -5,6 +5,7 @@
 
 #include "analysis/compare_sentence.hpp"
 #include "analysis/scale.hpp"
+#include "analysis/scale_sentence.hpp"
 #include "analysis/statistics/sample.hpp"
 #include "base/error.hpp"
 #include "tests/analysis/synthetic.hpp"
@@ -98,6 +99,12 @@ TEST(Compare, FourDigitsWhereAPerMilleMatters) {
   EXPECT_EQ(precise(59900, "1/s"), "59900 /s");
   EXPECT_EQ(precise(0, "B"), "0 B");
   EXPECT_EQ(precise(std::nan(""), "s"), "-");
+}
+
+TEST(Compare, LevelsThatAreNumbersCarryTheFactorsName) {
+  CompareOptions options;
+  options.factor = "block";
+  EXPECT_THAT(compare(make_study({}), options).comparisons.front().sentence, HasSubstr("block=1"));
 }
 
 TEST(Compare, CautionsWhenOrderAndLevelAreOne) {
@@ -262,15 +269,27 @@ TEST(Scale, TensorParallelOverAllRanksIsOneCurve) {
   };
   ScaleOptions strong;
   strong.scaling = Scaling::strong;
-  const ScaleResult divided = scale(table_with([](int ranks) { return ranks; }), strong);
+  const Table over_all = table_with([](int ranks) { return ranks; });
+  strong.over = strong_over(over_all);
+  EXPECT_EQ(strong.over, Over::tp);
+  const ScaleResult divided = scale(over_all, strong);
   ASSERT_EQ(divided.curves.size(), 2U);
   EXPECT_EQ(divided.curves[0].condition, "concurrency=1");
   ASSERT_EQ(divided.curves[0].points.size(), 3U);
   EXPECT_DOUBLE_EQ(divided.curves[0].points[2].efficiency, 1);
-  // Where it is not always so, two ranks as one group and as two are different things.
+  // What a rank reads a second is its own part's, not the work's.
+  Table with_bytes = table_with([](int ranks) { return ranks; });
+  with_bytes.add(0, 0, with_bytes.add(Metric{"decode_bytes_per_s", "B/s", "", results::Better::higher}),
+                 std::vector<double>{1e9});
+  EXPECT_EQ(scale(with_bytes, strong).curves.size(), 2U);
+  // One group of ranks and two such groups are different things.
   const ScaleResult mixed = scale(table_with([](int ranks) { return ranks == 4 ? 2 : ranks; }), strong);
-  EXPECT_EQ(mixed.curves.size(), 4U);
-  EXPECT_EQ(mixed.curves[0].condition, "concurrency=1 tp=1");
+  ASSERT_EQ(mixed.curves.size(), 4U);
+  EXPECT_EQ(mixed.curves[0].condition, "concurrency=1 replicas=1");
+  EXPECT_EQ(mixed.curves[0].points.size(), 2U);
+  EXPECT_EQ(mixed.curves[1].condition, "concurrency=1 replicas=2");
+  // As replicas they are no curve at all: no two launches of one degree have different numbers of ranks.
+  for (const ScaleCurve& curve : scale(over_all, {}).curves) EXPECT_EQ(curve.points.size(), 1U);
 }
 
 TEST(Scale, StrongScalingRecoversAmdahlsShare) {
@@ -282,6 +301,37 @@ TEST(Scale, StrongScalingRecoversAmdahlsShare) {
   EXPECT_NEAR(result.curves.front().serial_share, 0.2, 0.01);
   EXPECT_TRUE(std::isnan(result.curves.front().points[1].efficiency_interval.low))
       << "one launch has no interval";
+}
+
+TEST(Scale, SaysInWordsWhatTheFitCameTo) {
+  ScaleCurve curve;
+  curve.serial_share = 0.05;
+  curve.serial_share_interval = {0.04, 0.06};
+  EXPECT_EQ(fit_sentence(curve, Scaling::strong),
+            "Amdahl's fit: 5.0 % does not scale (95 % interval 4.0..6.0 %), so at most 20 times as fast.");
+  EXPECT_EQ(fit_sentence(curve, Scaling::weak),
+            "Gustafson's fit: 5.0 % does not scale (95 % interval 4.0..6.0 %).");
+  curve.serial_share = -0.1;
+  curve.serial_share_interval = {std::nan(""), std::nan("")};
+  EXPECT_EQ(fit_sentence(curve, Scaling::strong),
+            "Amdahl's fit: faster than in proportion, a share of -10.0 %.");
+  curve.serial_share = std::nan("");
+  EXPECT_EQ(fit_sentence(curve, Scaling::strong), "");
+}
+
+TEST(Scale, OverTpOnlyWhereAModelIsDivided) {
+  const Table table = scaling_table([](int) { return 1.0; }, 2);
+  EXPECT_EQ(strong_over(table), Over::ranks);
+  ScaleOptions options;
+  options.over = Over::tp;
+  EXPECT_THROW(scale(table, options), UsageError) << "weak scaling over tp";
+  options.scaling = Scaling::strong;
+  try {
+    scale(table, options);
+    FAIL() << "scaled over tp without any";
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("inference --tp"));
+  }
 }
 
 }  // namespace
