@@ -225,7 +225,8 @@ void decide(CompareResult& result, const CompareOptions& options) {
                                                  launches_for_smallest_p(options.alpha / tests, comparison));
       }
     }
-    comparison.sentence = sentence_of(comparison, options);
+    comparison.predicate = predicate_of(comparison, options);
+    comparison.sentence = sentence_of(comparison);
   }
 }
 
@@ -284,6 +285,7 @@ CompareResult compare(const Table& table, const CompareOptions& options) {
       comparison.model = question.model;
       comparison.condition = question.condition;
       comparison.metric = metric;
+      comparison.metric_index = question.metric;
       comparison.primary = metric.better != results::Better::neither;
       comparison.reference = summarise(table, result.reference, metric, groups.reference, options);
       comparison.other = summarise(table, questions.levels[other], metric, groups.other, options);

@@ -50,6 +50,7 @@ struct LevelSummary {
 struct Comparison {
   std::string kernel, model, condition;
   Metric metric;
+  std::uint32_t metric_index = 0;  ///< in the table
   bool primary = false;  ///< Holm over all primary ones; the others are screened by Benjamini and Hochberg
   LevelSummary reference, other;
   double difference = 0;                 ///< other − reference, arithmetic means of launches
@@ -68,7 +69,8 @@ struct Comparison {
   Verdict verdict = Verdict::undecided;
   std::size_t launches_to_decide = 0;  ///< in each level, 80 % power; 0: decided, or no number of them would
   std::vector<std::string> cautions;   ///< what weakens the answer
-  std::string sentence;                ///< the answer in plain words
+  std::string predicate;               ///< the answer in plain words, without what it is about
+  std::string sentence;                ///< with it
 };
 
 struct CompareResult {

@@ -2,17 +2,35 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <span>
 
 namespace sparkmpi::analysis {
 namespace {
 
-std::string subject(const Comparison& comparison) {
-  std::string text = comparison.metric.name;
-  if (!comparison.model.empty()) text += " of " + comparison.model;
-  if (!comparison.condition.empty()) text += " (" + comparison.condition + ")";
+std::string about(const std::string& metrics, const std::string& model, const std::string& condition) {
+  std::string text = metrics;
+  if (!model.empty()) text += " of " + model;
+  if (!condition.empty()) text += " (" + condition + ")";
+  return text;
+}
+
+/// "native"; "tp=4" where the level is a number, which alone would say nothing.
+std::string named(const std::string& level, const CompareOptions& options) {
+  double number = 0;
+  const auto [end, status] = std::from_chars(level.data(), level.data() + level.size(), number);
+  const bool is_number = status == std::errc{} && end == level.data() + level.size();
+  return is_number ? options.factor + "=" + level : level;
+}
+
+/// "a", "a and b", "a, b and c".
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    text += (i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + names[i];
   return text;
 }
 
@@ -101,9 +119,10 @@ std::string probability(double p) {
   return p >= 1e-3 ? fmt::format("{:.2g}", p) : fmt::format("{:.1e}", p);
 }
 
-std::string sentence_of(const Comparison& comparison, const CompareOptions& options) {
-  const std::string &reference = comparison.reference.level, &other = comparison.other.level;
-  std::string text = subject(comparison) + ": ";
+std::string predicate_of(const Comparison& comparison, const CompareOptions& options) {
+  const std::string reference = named(comparison.reference.level, options),
+                    other = named(comparison.other.level, options);
+  std::string text;
   switch (comparison.verdict) {
     case Verdict::different:
       text +=
@@ -133,6 +152,67 @@ std::string sentence_of(const Comparison& comparison, const CompareOptions& opti
       break;
   }
   return text + ".";
+}
+
+std::string sentence_of(const Comparison& comparison) {
+  return about(comparison.metric.name, comparison.model, comparison.condition) + ": " + comparison.predicate;
+}
+
+Statement statement_of(const Comparison& comparison) {
+  return {comparison.metric.name, comparison.model, comparison.condition, comparison.predicate,
+          comparison.verdict};
+}
+
+Statement short_statement_of(const Comparison& comparison, const CompareOptions& options) {
+  Statement statement = statement_of(comparison);
+  if (comparison.verdict == Verdict::undecided && !std::isnan(comparison.percentile.low))
+    statement.predicate =
+        fmt::format("{} against {} is undecided: {}.", named(comparison.other.level, options),
+                    named(comparison.reference.level, options), what_would_decide(comparison, options));
+  return statement;
+}
+
+std::vector<Answer> condensed(std::span<const Statement> statements) {
+  constexpr std::size_t kNamed = 4;  // models and conditions; their metrics are all named
+  struct Subject {
+    std::string model, condition;
+    std::vector<std::string> metrics;
+  };
+  struct Group {
+    const Statement* first;
+    std::size_t statements = 0;
+    std::vector<Subject> subjects;
+  };
+  std::vector<Group> groups;
+  for (const Statement& each : statements) {
+    auto group = std::ranges::find_if(groups, [&](const Group& known) {
+      return known.first->predicate == each.predicate && known.first->verdict == each.verdict;
+    });
+    if (group == groups.end()) group = groups.insert(groups.end(), Group{&each, 0, {}});
+    ++group->statements;
+    auto subject = std::ranges::find_if(group->subjects, [&](const Subject& known) {
+      return known.model == each.model && known.condition == each.condition;
+    });
+    if (subject == group->subjects.end())
+      subject = group->subjects.insert(group->subjects.end(), Subject{each.model, each.condition, {}});
+    subject->metrics.push_back(each.metric);
+  }
+  std::vector<Answer> answers;
+  for (const Group& group : groups) {
+    std::string text;
+    std::size_t unnamed = 0;
+    for (std::size_t i = 0; i < group.subjects.size(); ++i) {
+      const Subject& subject = group.subjects[i];
+      if (i < kNamed) {
+        text += (i == 0 ? "" : "; ") + about(listed(subject.metrics), subject.model, subject.condition);
+      } else {
+        unnamed += subject.metrics.size();
+      }
+    }
+    if (unnamed != 0) text += fmt::format("; and {} more", unnamed);
+    answers.push_back({group.first->verdict, text + ": " + group.first->predicate, group.statements});
+  }
+  return answers;
 }
 
 }  // namespace sparkmpi::analysis

@@ -63,6 +63,14 @@ bool holds(const std::array<std::string_view, N>& names, std::string_view name) 
 
 }  // namespace
 
+const std::string& tensor_parallel_degree(const Point& point) {
+  static const std::string kNone;
+  for (const Factors* const said : {&point.parameters, &point.facts}) {
+    if (const auto found = said->find(kTensorParallel); found != said->end()) return found->second;
+  }
+  return kNone;
+}
+
 std::vector<std::string> factors_of(const Table& table) {
   std::set<std::string> names;
   for (const Point& point : table.points()) {
@@ -91,20 +99,24 @@ FactorColumn::FactorColumn(const Table& table, std::string_view factor) : table_
   } else {
     kind_ = Kind::point;
     for (const Point& point : table.points()) {
-      std::string value = factor == "kernel"  ? point.kernel
-                          : factor == "model" ? point.model
-                                              : value_in(point.parameters, factor);
+      std::string value = factor == "kernel"          ? point.kernel
+                          : factor == "model"         ? point.model
+                          : factor == kTensorParallel ? tensor_parallel_degree(point)
+                                                      : value_in(point.parameters, factor);
       if (value.empty()) value = value_in(table.launches()[point.launch].facts, factor);
       values_.push_back(std::move(value));
     }
   }
-  if (std::ranges::all_of(values_, [](const std::string& value) { return value.empty(); })) {
+  // A table without launches has every launch in one level all the same.
+  if (factor != kEveryLaunch &&
+      std::ranges::all_of(values_, [](const std::string& value) { return value.empty(); })) {
     const std::vector<std::string> known = factors_of(table);
     const std::vector<std::string_view> views(known.begin(), known.end());
+    const bool is_name = std::ranges::find(views, factor) != views.end();
     throw UsageError(
         fmt::format("--by {}: no launch says its {}{}; factors are environment, node, model, device, "
                     "kernel, host, rank, ranks, nodes, any parameter and any fact of the runs",
-                    factor, factor, did_you_mean(factor, views)));
+                    factor, factor, is_name ? std::string() : did_you_mean(factor, views)));
   }
 }
 

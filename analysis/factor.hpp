@@ -12,6 +12,11 @@ namespace sparkmpi::analysis {
 /// A factor with one level for everything.
 inline constexpr std::string_view kEveryLaunch = "all launches";
 
+/// The factor that says over how many ranks a model is divided.
+inline constexpr std::string_view kTensorParallel = "tp";
+/// What the point's parameters, or else its facts, say of it; empty where neither does.
+const std::string& tensor_parallel_degree(const Point& point);
+
 class FactorColumn {
  public:
   /// Throws UsageError when no observation has the factor, with near names.

@@ -108,9 +108,9 @@ Loaded load(std::span<const fs::path> paths, const LoadOptions& options) {
   if (loaded.files == 0)
     throw UsageError(loaded.problems.empty() ? "name result files or directories of them"
                                              : loaded.problems.front());
-  for (const auto& [metric, series] : loaded.table.empty_metrics())
-    loaded.problems.push_back(
-        fmt::format("{}: no values but NaN in {} series; left out there", metric, series));
+  for (const auto& [metric, points] : loaded.table.empty_metrics())
+    loaded.problems.push_back(fmt::format("{}: no values but NaN at {} point{}; left out there", metric,
+                                          points, points == 1 ? "" : "s"));
   loaded.table.set_facts(options.set);
   if (!options.mixed) require_one_memory_model(loaded.table);
   loaded.table.finish();

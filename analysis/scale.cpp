@@ -7,7 +7,9 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 
+#include "analysis/factor.hpp"
 #include "analysis/standouts.hpp"
 #include "analysis/statistics/random.hpp"
 #include "analysis/statistics/sample.hpp"
@@ -74,22 +76,61 @@ void add_intervals(const Sizes& sizes, Scaling scaling, std::uint64_t seed, Scal
       std::ranges::all_of(curve.points, [](const ScalePoint& point) { return point.launches > 1; });
   curve.serial_share_interval = repeated ? percentile_interval(shares, kLevel) : Interval{kNaN, kNaN};
   for (std::size_t k = 0; k < curve.points.size(); ++k) {
-    const bool enough = curve.points[k].launches > 1 && curve.points.front().launches > 1;
-    curve.points[k].efficiency_interval =
-        enough ? percentile_interval(efficiencies[k], kLevel) : Interval{kNaN, kNaN};
+    ScalePoint& point = curve.points[k];
+    const bool enough = point.launches > 1 && curve.points.front().launches > 1;
+    point.efficiency_interval = enough ? percentile_interval(efficiencies[k], kLevel) : Interval{kNaN, kNaN};
+    const double times = point.size / curve.points.front().size;
+    point.speedup_interval = {point.efficiency_interval.low * times, point.efficiency_interval.high * times};
   }
 }
 
 bool wanted(const ScaleOptions& options, const Metric& metric) {
   if (!options.metrics.empty())
     return std::ranges::find(options.metrics, metric.name) != options.metrics.end();
+  // Of a divided model each rank reads its own part: bytes a second are a rank's, not the work's.
+  if (options.over == Over::tp && metric.unit == "B/s") return false;
   return metric.better != results::Better::neither && (metric.is_rate() || metric.unit == "s");
+}
+
+double size_of(const std::string& level) {
+  double size = kNaN;
+  std::from_chars(level.data(), level.data() + level.size(), size);
+  return size;
+}
+
+bool some_model_is_divided(const Table& table) {
+  return std::ranges::any_of(table.points(),
+                             [](const Point& point) { return !tensor_parallel_degree(point).empty(); });
 }
 
 }  // namespace
 
+std::string_view to_string(Over over) {
+  switch (over) {
+    case Over::ranks:
+      return "ranks";
+    case Over::nodes:
+      return "nodes";
+    case Over::tp:
+      return kTensorParallel;
+  }
+  return "ranks";
+}
+
+Over strong_over(const Table& table) {
+  std::set<std::string> degrees;
+  for (const Point& point : table.points()) {
+    if (const std::string& degree = tensor_parallel_degree(point); !degree.empty()) degrees.insert(degree);
+  }
+  return degrees.size() > 1 ? Over::tp : Over::ranks;
+}
+
 ScaleResult scale(const Table& table, const ScaleOptions& options) {
-  const Questions questions = questions_by(table, options.by_nodes ? "nodes" : "ranks");
+  if (options.over == Over::tp && options.scaling == Scaling::weak)
+    throw UsageError("scale: over tp one work is divided: that is strong scaling, add --strong");
+  if (options.over == Over::tp && !some_model_is_divided(table))
+    throw UsageError("scale: no launch says over how many ranks it divided its model (inference --tp)");
+  const Questions questions = questions_by(table, to_string(options.over));
   ScaleResult result;
   result.options = options;
   bool several = false;
@@ -98,13 +139,15 @@ ScaleResult scale(const Table& table, const ScaleOptions& options) {
     if (!wanted(options, metric)) continue;
     Sizes sizes;
     for (const Unit& unit : question.units) {
-      const Launch& launch = table.launches()[unit.launch];
-      sizes[options.by_nodes ? launch.nodes : launch.ranks].push_back(unit.value);
+      const double size = size_of(questions.levels[unit.level]);
+      if (size > 0) sizes[size].push_back(unit.value);
     }
+    if (sizes.empty()) continue;
     ScaleCurve curve{question.kernel,
                      question.model,
                      question.condition,
                      metric,
+                     question.metric,
                      points_of(metric, options.scaling, sizes),
                      0,
                      {kNaN, kNaN}};
@@ -116,8 +159,8 @@ ScaleResult scale(const Table& table, const ScaleOptions& options) {
   if (result.curves.empty())
     throw UsageError("scale: no launch has a rate or a time to scale by; name one with --metric");
   if (!several)
-    result.notes.push_back(fmt::format("every launch has the same number of {}: nothing to scale over",
-                                       options.by_nodes ? "nodes" : "ranks"));
+    result.notes.push_back(fmt::format("nothing to scale over: under no condition do launches differ in {}",
+                                       to_string(options.over)));
   find_standouts(
       table, [&](const Metric& metric) { return wanted(options, metric); }, result);
   return result;

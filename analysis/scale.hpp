@@ -1,8 +1,9 @@
 #pragma once
-// Speed-up and efficiency over ranks or nodes, and ranks and nodes that stand apart.
+// Speed-up and efficiency over ranks, nodes or the ranks that share one model, and what stands apart.
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "analysis/statistics/bootstrap.hpp"
@@ -15,8 +16,17 @@ enum class Scaling : std::uint8_t {
   strong,  ///< all ranks share one work: the rate should grow, the time shrink, in proportion
 };
 
+/// What grows.
+enum class Over : std::uint8_t {
+  ranks,
+  nodes,
+  tp,  ///< the ranks that one model is divided over (tensor parallel degree), at a fixed number of such
+       ///< groups
+};
+std::string_view to_string(Over over);
+
 struct ScaleOptions {
-  bool by_nodes = false;  ///< ranks otherwise
+  Over over = Over::ranks;
   Scaling scaling = Scaling::weak;
   std::vector<std::string> metrics;  ///< empty: all rates and times that are compared
   std::uint64_t seed = 1;
@@ -24,16 +34,18 @@ struct ScaleOptions {
 
 /// One size.
 struct ScalePoint {
-  double size = 0;  ///< ranks or nodes
+  double size = 0;  ///< ranks, nodes, or ranks that share a model
   std::size_t launches = 0;
-  double value = 0;                    ///< mean of launches of the mean over ranks
+  double value = 0;                    ///< mean of launches of the mean over the ranks that have a value
   double speedup = 1, efficiency = 1;  ///< against the smallest size
-  Interval efficiency_interval{0, 0};  ///< 95 %, launches drawn at both sizes; NaN with one launch of each
+  /// 95 %, launches drawn at both sizes; NaN with one launch of each.
+  Interval speedup_interval{0, 0}, efficiency_interval{0, 0};
 };
 
 struct ScaleCurve {
   std::string kernel, model, condition;
   Metric metric;
+  std::uint32_t metric_index = 0;  ///< in the table
   std::vector<ScalePoint> points;  ///< by size
   /// Amdahl (strong): 1/S = f + (1 − f)/n; Gustafson (weak): S = n − f·(n − 1), n relative to the smallest
   /// size; least squares. NaN with one size.
@@ -57,7 +69,11 @@ struct ScaleResult {
   std::vector<std::string> notes;
 };
 
-/// Throws UsageError when no launch has a rate or a time.
+/// Over what strong scaling goes when nobody says: tp where launches differ in it, else ranks.
+Over strong_over(const Table& table);
+
+/// Throws UsageError when no launch has a rate or a time, for tp where no launch divides a model, and for tp
+/// as weak scaling.
 ScaleResult scale(const Table& table, const ScaleOptions& options);
 
 }  // namespace sparkmpi::analysis

@@ -31,18 +31,24 @@ std::uint32_t Table::add(Rank rank) {
   return append(ranks_, std::move(rank));
 }
 
-std::uint32_t Table::add(const Metric& metric) {
+std::uint32_t Table::add(const Metric& metric, const std::string& kernel) {
   const auto [entry, fresh] =
       metric_index_.try_emplace({metric.name, metric.unit}, static_cast<std::uint32_t>(metrics_.size()));
   if (fresh) metrics_.push_back(metric);
+  meanings_.try_emplace({entry->second, kernel}, metric.meaning);
   return entry->second;
+}
+
+const std::string& Table::meaning(const std::string& kernel, std::uint32_t metric) const {
+  const auto found = meanings_.find({metric, kernel});
+  return found == meanings_.end() ? metrics_[metric].meaning : found->second;
 }
 
 void Table::add(std::uint32_t point, std::uint32_t rank, std::uint32_t metric,
                 std::span<const double> values) {
   const std::vector<double> kept = finite(values);
   if (kept.empty()) {
-    if (!values.empty()) ++empty_[metrics_[metric].name];
+    if (!values.empty()) empty_.emplace(point, metric);
     return;
   }
   Series series{point, rank, metric, samples_.size(), static_cast<std::uint32_t>(values.size()), {}};
@@ -52,6 +58,16 @@ void Table::add(std::uint32_t point, std::uint32_t rank, std::uint32_t metric,
   series.location.harmonic = metrics_[metric].is_rate() ? harmonic_mean(kept) : series.location.mean;
   if (keep_samples_) samples_.insert(samples_.end(), values.begin(), values.end());
   series_.push_back(series);
+}
+
+std::map<std::string, std::size_t, std::less<>> Table::empty_metrics() const {
+  std::set<std::pair<std::uint32_t, std::uint32_t>> without_values = empty_;
+  if (!empty_.empty()) {
+    for (const Series& series : series_) without_values.erase({series.point, series.metric});
+  }
+  std::map<std::string, std::size_t, std::less<>> points;
+  for (const auto& [point, metric] : without_values) ++points[metrics_[metric].name];
+  return points;
 }
 
 void Table::set_facts(const Factors& facts) {

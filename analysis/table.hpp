@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -81,9 +82,10 @@ class Table {
   std::uint32_t add(Launch launch);
   std::uint32_t add(Point point);
   std::uint32_t add(Rank rank);
-  /// The metric's index; the first declaration of a name and unit counts.
-  std::uint32_t add(const Metric& metric);
-  /// A series whose values are all NaN is left out and counted in empty_metrics().
+  /// The metric's index; the first declaration of a name and unit counts, but each kernel has its own
+  /// meaning.
+  std::uint32_t add(const Metric& metric, const std::string& kernel = {});
+  /// A series whose values are all NaN is left out.
   void add(std::uint32_t point, std::uint32_t rank, std::uint32_t metric, std::span<const double> values);
   /// Gives every launch these facts; environment, study, block and memory_model go into their columns, model
   /// into every point.
@@ -96,10 +98,14 @@ class Table {
   const std::vector<Rank>& ranks() const { return ranks_; }
   const std::vector<Metric>& metrics() const { return metrics_; }
   const std::vector<Series>& series() const { return series_; }
+  /// What `kernel` means by the metric; for "" what the first that declared it does.
+  const std::string& meaning(const std::string& kernel, std::uint32_t metric) const;
   /// Empty unless samples were kept.
   std::span<const double> samples(const Series& series) const;
-  /// Metrics with series that held nothing but NaN, and in how many series.
-  const std::map<std::string, std::size_t, std::less<>>& empty_metrics() const { return empty_; }
+  /// Metrics that no rank has a value of at a point where some rank holds NaN, and at how many points. A rank
+  /// without values beside others that have some is as it should be: members of a group that divides a model
+  /// leave its rate to their first.
+  std::map<std::string, std::size_t, std::less<>> empty_metrics() const;
 
   const Launch& launch_of(const Series& series) const { return launches_[points_[series.point].launch]; }
 
@@ -110,9 +116,10 @@ class Table {
   std::vector<Rank> ranks_;
   std::vector<Metric> metrics_;
   std::map<std::pair<std::string, std::string>, std::uint32_t> metric_index_;
+  std::map<std::pair<std::uint32_t, std::string>, std::string> meanings_;  ///< by metric and kernel
   std::vector<Series> series_;
   std::vector<double> samples_;
-  std::map<std::string, std::size_t, std::less<>> empty_;
+  std::set<std::pair<std::uint32_t, std::uint32_t>> empty_;  ///< point and metric of series that are left out
 };
 
 }  // namespace sparkmpi::analysis

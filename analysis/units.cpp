@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <map>
 #include <set>
 #include <tuple>
@@ -15,35 +16,20 @@
 namespace sparkmpi::analysis {
 namespace {
 
-/// "batch=4 ranks=2" with the parameters that vary between the points of a kernel. Over ranks or nodes a
-/// parameter that always is the number of ranks (tensor parallel over all of them) varies with the factor and
-/// tells no point from another.
+/// "batch=4 ranks=2" with the parameters that vary between the points of a kernel.
 class ConditionText {
  public:
   ConditionText(const Table& table, std::string_view factor) : table_(table), factor_(factor) {
-    struct Seen {
-      std::size_t points = 0;
-      std::map<std::string, std::set<std::string>> values;
-      std::set<std::string> differ_from_ranks;
-    };
-    std::map<std::string, Seen> kernels;
+    std::map<std::string, std::map<std::string, std::set<std::string>>> kernels;
     for (const Point& point : table.points()) {
-      Seen& seen = kernels[point.kernel];
-      ++seen.points;
-      const std::string ranks_text = fmt::format("{}", table.launches()[point.launch].ranks);
-      for (const auto& [name, value] : point.parameters) {
-        if (value != ranks_text) seen.differ_from_ranks.insert(name);
-        std::set<std::string>& values = seen.values[name];
+      for (const auto& [name, value] : factors_of(point)) {
+        std::set<std::string>& values = kernels[point.kernel][name];
         if (values.size() < 2) values.insert(value);
       }
-      std::set<std::string>& ranks = seen.values["ranks"];
-      if (ranks.size() < 2) ranks.insert(ranks_text);
     }
-    const bool by_size = factor == "ranks" || factor == "nodes";
-    for (const auto& [kernel, seen] : kernels) {
-      for (const auto& [name, values] : seen.values) {
-        const bool is_ranks = by_size && name != "ranks" && !seen.differ_from_ranks.contains(name);
-        if (values.size() > 1 && name != factor && !is_ranks) varying_[kernel].insert(name);
+    for (const auto& [kernel, names] : kernels) {
+      for (const auto& [name, values] : names) {
+        if (values.size() > 1) varying_[kernel].insert(name);
       }
     }
   }
@@ -52,20 +38,29 @@ class ConditionText {
     const auto varying = varying_.find(point.kernel);
     if (varying == varying_.end()) return {};
     std::string text;
-    for (const std::string& name : varying->second) {
-      const auto found = point.parameters.find(name);
-      // Factors that imply the number of ranks must not split their own levels.
-      const bool own = factor_ == "nodes" && name == "ranks";
-      const std::string value = found != point.parameters.end() ? found->second
-                                : name == "ranks" && !own
-                                    ? fmt::format("{}", table_.launches()[point.launch].ranks)
-                                    : std::string();
-      if (!value.empty()) text += fmt::format("{}{}={}", text.empty() ? "" : " ", name, value);
+    for (const auto& [name, value] : factors_of(point)) {
+      if (!value.empty() && varying->second.contains(name))
+        text += fmt::format("{}{}={}", text.empty() ? "" : " ", name, value);
     }
     return text;
   }
 
  private:
+  /// What may tell a point from its neighbours: its parameters and the number of ranks, without the factor
+  /// and what goes with it, which must not split the factor's own levels.
+  Factors factors_of(const Point& point) const {
+    Factors factors = point.parameters;
+    const int ranks = table_.launches()[point.launch].ranks;
+    if (factor_ == kTensorParallel) {
+      const int degree = std::atoi(tensor_parallel_degree(point).c_str());
+      if (degree > 0) factors["replicas"] = fmt::format("{}", ranks / degree);
+    } else if (factor_ != "nodes") {
+      factors.try_emplace("ranks", fmt::format("{}", ranks));
+    }
+    factors.erase(factor_);
+    return factors;
+  }
+
   const Table& table_;
   std::string factor_;
   std::map<std::string, std::set<std::string>> varying_;

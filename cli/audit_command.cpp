@@ -52,6 +52,7 @@ int audit_command(const std::vector<std::string>& arguments) {
       "chance that a faultless study gives a finding that rests on a test");
   add("seed", po::value<std::uint64_t>()->default_value(1)->value_name("N"), "of random orders");
   add("format", po::value<std::string>()->default_value("table")->value_name("F"), "table, or json");
+  add("json", "short for --format json");
   const ParsedOptions parsed = parse_options(arguments, options);
   if (parsed.values.count("help") != 0) {
     fmt::print("{}",
@@ -62,7 +63,9 @@ int audit_command(const std::vector<std::string>& arguments) {
                             options, "sparkmpi audit study/ --device gb10"));
     return 0;
   }
-  const OutputFormat format = parse_output_format(parsed.values["format"].as<std::string>());
+  const OutputFormat format = parsed.values.count("json") != 0
+                                  ? OutputFormat::json
+                                  : parse_output_format(parsed.values["format"].as<std::string>());
   if (format == OutputFormat::csv) throw UsageError("--format: audit prints table or json");
   const analysis::AuditOptions chosen = options_of(parsed);
   analysis::LoadOptions load;

@@ -33,10 +33,9 @@ void print_audit(const Terminal& terminal, const analysis::AuditReport& report) 
                                 : possible         ? "nothing"
                                                    : "not possible";
     const Tone tone = check.findings > 0 ? Tone::bad : possible ? Tone::good : Tone::unsure;
-    const std::string padded = fitted(outcome, 13);
-    terminal.print(
-        fmt::format("  {} {} {}\n", fitted(check.name, 10), terminal.toned(padded, tone), check.question));
-    if (!possible) terminal.print_wrapped(check.not_possible, std::string(27, ' '), std::string(27, ' '));
+    const std::string name = fmt::format("  {} ", fitted(check.name, 10)), indent(26, ' ');
+    terminal.print_wrapped(check.question, name + terminal.toned(fitted(outcome, 13), tone), indent);
+    if (!possible) terminal.print_wrapped(check.not_possible, indent, indent);
   }
   terminal.print_wrapped(fmt::format("The {} p values are corrected together (Holm): a study without fault "
                                      "gives a finding that rests on them "

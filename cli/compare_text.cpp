@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "analysis/compare_sentence.hpp"
+#include "cli/text_table.hpp"
 
 namespace sparkmpi::cli {
 namespace {
@@ -60,15 +61,13 @@ void print_group(const Terminal& terminal, std::span<const Comparison> group) {
   terminal.print_wrapped(counts, " ", " ");
   const bool several = std::ranges::any_of(
       group, [&](const Comparison& comparison) { return comparison.other.level != first.other.level; });
-  const auto right = [](const std::string& text, std::size_t width) {
-    const std::size_t columns = columns_of(text);
-    return columns >= width ? " " + fitted(text, width - 1) : std::string(width - columns, ' ') + text;
-  };
-  terminal.print(
-      terminal.toned(fmt::format(" {}{}{}{}{} {}\n", fitted("metric", 23), right(first.reference.level, 11),
-                                 right(several ? "other" : first.other.level, 11), right("change", 8),
-                                 right("95 % interval", 15), "verdict"),
-                     Tone::faint));
+  const TextTable table(terminal, {{"metric", 24, true},
+                                   {first.reference.level, 11},
+                                   {several ? "other" : first.other.level, 11},
+                                   {"change", 8},
+                                   {"95 % interval", 15},
+                                   {"verdict"}});
+  table.print_header();
   std::string metric;
   for (const Comparison& comparison : group) {
     const std::string& unit = comparison.metric.unit;
@@ -76,12 +75,11 @@ void print_group(const Terminal& terminal, std::span<const Comparison> group) {
     const bool fresh = comparison.metric.name != metric;
     metric = comparison.metric.name;
     // Several levels against one reference: the metric once, then a line for each.
-    if (several && fresh) terminal.print(fmt::format(" {}{}\n", fitted(metric, 23), right(reference, 11)));
-    terminal.print(fmt::format(
-        " {}{}{}{}{} {}\n", fitted(several ? "  " + comparison.other.level : metric, 23),
-        right(several ? "" : reference, 11), right(precise(comparison.other.mean, unit), 11),
-        right(analysis::percent(comparison.relative), 8), right(relative_interval(comparison), 15),
-        terminal.toned(to_string(comparison.verdict), tone_of(comparison.verdict))));
+    if (several && fresh) table.print_row({metric, reference});
+    table.print_row({several ? "  " + comparison.other.level : metric, several ? "" : reference,
+                     precise(comparison.other.mean, unit), analysis::percent(comparison.relative),
+                     relative_interval(comparison), std::string(to_string(comparison.verdict))},
+                    tone_of(comparison.verdict));
   }
 }
 
@@ -100,8 +98,10 @@ void print_comparison(const Terminal& terminal, const analysis::CompareResult& r
     left = left.subspan(size);
   }
   terminal.print("\n");
-  for (const Comparison& comparison : result.comparisons)
-    terminal.print_wrapped(comparison.sentence, "- ", "  ");
+  std::vector<analysis::Statement> statements;
+  for (const Comparison& comparison : result.comparisons) statements.push_back(statement_of(comparison));
+  for (const analysis::Answer& answer : analysis::condensed(statements))
+    terminal.print_wrapped(answer.sentence, "- ", "  ");
   std::vector<std::string> notes = result.notes;
   for (const Comparison& comparison : result.comparisons) {
     for (const std::string& caution : comparison.cautions) {

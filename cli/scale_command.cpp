@@ -3,33 +3,31 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <optional>
 
 #include "analysis/compare_sentence.hpp"
 #include "analysis/scale.hpp"
+#include "analysis/scale_sentence.hpp"
 #include "base/error.hpp"
 #include "cli/analysis_input.hpp"
 #include "cli/help.hpp"
 #include "cli/output_format.hpp"
 #include "cli/terminal.hpp"
+#include "cli/text_table.hpp"
 
 namespace sparkmpi::cli {
 namespace {
 
 namespace po = boost::program_options;
+using analysis::fit_sentence;
+using analysis::Over;
 using analysis::precise;
 using analysis::ScaleCurve;
 using analysis::ScalePoint;
 using analysis::Scaling;
+using analysis::share_text;
 using analysis::Standout;
-
-std::string share(double value) {
-  return std::isnan(value) ? "-" : fmt::format("{:.1f} %", 100 * value);
-}
-
-std::string interval(const analysis::Interval& interval) {
-  return std::isnan(interval.low) ? "-"
-                                  : fmt::format("{:.1f}..{:.1f} %", 100 * interval.low, 100 * interval.high);
-}
+using analysis::standout_sentence;
 
 void print_curve(const Terminal& terminal, const ScaleCurve& curve, const analysis::ScaleOptions& options) {
   std::string title = curve.kernel;
@@ -37,44 +35,33 @@ void print_curve(const Terminal& terminal, const ScaleCurve& curve, const analys
     if (!part->empty()) title += (title.empty() ? "" : "  ") + *part;
   }
   terminal.print(fmt::format("\n{}\n", terminal.toned(printable(title), Tone::strong)));
-  terminal.print(terminal.toned(
-      fmt::format(" {:>6} {:>9} {:>14} {:>9} {:>11} {:>17}\n", options.by_nodes ? "nodes" : "ranks",
-                  "launches", options.scaling == Scaling::strong ? "value" : "per rank", "speed-up",
-                  "efficiency", "95 % interval"),
-      Tone::faint));
+  const TextTable table(terminal, {{std::string(to_string(options.over)), 7},
+                                   {"launches", 10},
+                                   {options.scaling == Scaling::weak ? "per rank" : "value", 15},
+                                   {"speed-up", 10},
+                                   {"efficiency", 12},
+                                   {"95 % interval", 18}});
+  table.print_header();
   for (const ScalePoint& point : curve.points) {
-    terminal.print(fmt::format(" {:>6.0f} {:>9} {:>14} {:>9.2f} {:>11} {:>17}\n", point.size, point.launches,
-                               precise(point.value, curve.metric.unit), point.speedup,
-                               share(point.efficiency), interval(point.efficiency_interval)));
+    table.print_row({fmt::format("{:.0f}", point.size), fmt::format("{}", point.launches),
+                     precise(point.value, curve.metric.unit), fmt::format("{:.2f}", point.speedup),
+                     share_text(point.efficiency), share_text(point.efficiency_interval)});
   }
-  if (!std::isnan(curve.serial_share)) {
-    terminal.print_wrapped(
-        fmt::format("{}: {} does not scale (95 % interval {})",
-                    options.scaling == Scaling::strong ? "Amdahl's fit" : "Gustafson's fit",
-                    share(curve.serial_share), interval(curve.serial_share_interval)),
-        " ", " ");
-  }
-}
-
-std::string standout_text(const Standout& standout) {
-  return fmt::format("{}{}: {} {} is at {}, {} from the median {} of {} {}s{}", standout.metric,
-                     standout.condition.empty() ? "" : " (" + standout.condition + ")", standout.what,
-                     standout.name, precise(standout.value, standout.unit),
-                     analysis::percent(standout.relative), precise(standout.median, standout.unit),
-                     standout.of, standout.what,
-                     std::isnan(standout.score) ? "" : fmt::format(" (modified z = {:.1f})", standout.score));
+  if (const std::string fit = fit_sentence(curve, options.scaling); !fit.empty())
+    terminal.print_wrapped(fit, " ", " ");
 }
 
 void print_scale(const Terminal& terminal, const analysis::ScaleResult& result) {
   terminal.print(result.options.scaling == Scaling::weak
                      ? "Weak scaling: each rank has its own work; speed-up is of all ranks together.\n"
-                     : "Strong scaling: all ranks share one work.\n");
+                 : result.options.over == Over::tp ? "Strong scaling: one model divided over ranks (tp).\n"
+                                                   : "Strong scaling: all ranks share one work.\n");
   for (const ScaleCurve& curve : result.curves) print_curve(terminal, curve, result.options);
   if (!result.standouts.empty() || !result.differences.empty() || !result.notes.empty()) terminal.print("\n");
   for (const Standout& standout : result.standouts)
-    terminal.print_wrapped(standout_text(standout), terminal.toned("outlier: ", Tone::bad), "  ");
+    terminal.print_wrapped(standout_sentence(standout), terminal.toned("outlier: ", Tone::bad), "  ");
   for (const Standout& standout : result.differences)
-    terminal.print_wrapped(standout_text(standout) + "; fewer than five, so no score",
+    terminal.print_wrapped(standout_sentence(standout) + "; fewer than five, so no score",
                            "largest difference: ", "  ");
   for (const std::string& note : result.notes)
     terminal.print_wrapped(note, terminal.toned("note: ", Tone::unsure), "  ");
@@ -107,7 +94,7 @@ Rows rows_of(const analysis::ScaleResult& result) {
   };
   for (const ScaleCurve& curve : result.curves) {
     for (const ScalePoint& point : curve.points) {
-      rows.rows.push_back({result.options.by_nodes ? "nodes" : "ranks",
+      rows.rows.push_back({std::string(to_string(result.options.over)),
                            curve.kernel,
                            curve.model,
                            curve.condition,
@@ -156,13 +143,25 @@ Rows rows_of(const analysis::ScaleResult& result) {
   return rows;
 }
 
+std::optional<Over> asked_over(const ParsedOptions& parsed) {
+  if (parsed.values.count("over") == 0) return std::nullopt;
+  const std::string asked = parsed.values["over"].as<std::string>();
+  for (const Over over : {Over::ranks, Over::nodes, Over::tp}) {
+    if (asked == to_string(over)) return over;
+  }
+  throw UsageError(fmt::format("--over: '{}' is none of ranks, nodes, tp", asked));
+}
+
 }  // namespace
 
 int scale_command(const std::vector<std::string>& arguments) {
   po::options_description options("Options", 80, 36);
   add_input_options(options);
   auto add = options.add_options();
-  add("over", po::value<std::string>()->default_value("ranks")->value_name("WHAT"), "ranks or nodes");
+  add("over", po::value<std::string>()->value_name("WHAT"),
+      "ranks, nodes, or tp: the ranks that one model is divided over. Without it ranks; with --strong tp, "
+      "where "
+      "launches differ in it");
   add("strong", "all ranks share one work; without it each rank has its own (weak scaling)");
   add("seed", po::value<std::uint64_t>()->default_value(1)->value_name("N"), "of the bootstrap");
   add("format", po::value<std::string>()->default_value("table")->value_name("F"), "table, csv or json");
@@ -177,16 +176,16 @@ int scale_command(const std::vector<std::string>& arguments) {
   }
   const OutputFormat format = parse_output_format(parsed.values["format"].as<std::string>());
   analysis::ScaleOptions chosen;
-  const std::string over = parsed.values["over"].as<std::string>();
-  if (over != "ranks" && over != "nodes")
-    throw UsageError(fmt::format("--over: '{}' is none of ranks, nodes", over));
-  chosen.by_nodes = over == "nodes";
+  const std::optional<Over> over = asked_over(parsed);
   chosen.scaling = parsed.values.count("strong") != 0 ? Scaling::strong : Scaling::weak;
   chosen.metrics = asked_metrics(parsed);
   chosen.seed = parsed.values["seed"].as<std::uint64_t>();
   analysis::LoadOptions load;
   load.metrics = chosen.metrics;
   const analysis::Loaded loaded = load_input(parsed, load);
+  chosen.over = over                                ? *over
+                : chosen.scaling == Scaling::strong ? analysis::strong_over(loaded.table)
+                                                    : Over::ranks;
   const analysis::ScaleResult result = analysis::scale(loaded.table, chosen);
   if (format == OutputFormat::table) {
     print_scale(Terminal(stdout), result);

@@ -12,6 +12,7 @@
 #include "cli/memory_text.hpp"
 #include "cli/overview_text.hpp"
 #include "cli/wrapped_text.hpp"
+#include "ledger/what_is_left.hpp"
 #include "results/quantity.hpp"
 #include "results/summary.hpp"
 
@@ -107,22 +108,16 @@ void print_metrics(std::FILE* out, const results::StoredKernel& kernel, const Su
   }
 }
 
-/// Whether a ledger says what is left: its peak of use is its lowest value.
-bool counts_what_is_left(std::string_view name) {
-  return name.ends_with("Free") || name.ends_with("Available") || name.ends_with("_free");
-}
-
 void print_ledgers(std::FILE* out, const results::StoredKernel& kernel, const SummaryOptions& options) {
   constexpr std::array kShown = {
       "meminfo.MemFree",  "meminfo.MemAvailable", "meminfo.Cached",   "cgroup.current",   "cgroup.stat.anon",
       "cgroup.stat.file", "status.VmRSS",         "smaps_rollup.Pss", "nvml.device_used", "cuda.used"};
   fmt::print(out, "  {:<27} {:>10} {:>10} {:>10}\n", "ledger (rank 0)", "before", "peak", "after");
-  for (const LedgerSummary& ledger : results::summarise_ledgers(kernel, 0)) {
-    if (!options.all && std::ranges::find(kShown, ledger.name) == kShown.end()) continue;
-    const double peak = counts_what_is_left(ledger.name) ? ledger.lowest : ledger.highest;
-    fmt::print(out, "  {:<27} {:>10} {:>10} {:>10}\n", ledger.name,
-               format_quantity(ledger.before, ledger.unit), format_quantity(peak, ledger.unit),
-               format_quantity(ledger.after, ledger.unit));
+  for (const LedgerSummary& row : results::summarise_ledgers(kernel, 0)) {
+    if (!options.all && std::ranges::find(kShown, row.name) == kShown.end()) continue;
+    const double peak = ledger::counts_what_is_left(row.name) ? row.lowest : row.highest;
+    fmt::print(out, "  {:<27} {:>10} {:>10} {:>10}\n", row.name, format_quantity(row.before, row.unit),
+               format_quantity(peak, row.unit), format_quantity(row.after, row.unit));
   }
 }
 

@@ -15,8 +15,8 @@
 namespace sparkmpi::cli {
 namespace {
 
-constexpr std::array<std::string_view, 8> kNumbers = {
-    "order", "nodes", "complete", "rank", "node", "device_memory_bytes", "iteration", "value"};
+constexpr std::array<std::string_view, 9> kNumbers = {
+    "order", "ranks", "nodes", "complete", "rank", "node", "device_memory_bytes", "iteration", "value"};
 
 bool is_number(std::string_view column) {
   return std::find(kNumbers.begin(), kNumbers.end(), column) != kNumbers.end();

@@ -70,7 +70,12 @@ std::string Terminal::toned(std::string_view text, Tone tone) const {
 
 std::size_t columns_of(std::string_view text) {
   std::size_t columns = 0;
-  for (const char c : text) columns += continues(c) ? 0 : 1;
+  bool in_tone = false;  // from the escape character to the "m" that ends it
+  for (const char c : text) {
+    in_tone = in_tone || c == '\x1b';
+    columns += in_tone || continues(c) ? 0 : 1;
+    in_tone = in_tone && c != 'm';
+  }
   return columns;
 }
 

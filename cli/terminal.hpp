@@ -31,7 +31,7 @@ class Terminal {
 std::string printable(std::string_view text);
 /// `text` in exactly `width` columns, cut with "…" where it is longer.
 std::string fitted(std::string_view text, std::size_t width);
-/// The columns that UTF-8 text takes, one for each code point.
+/// The columns that UTF-8 text takes, one for each code point and none for tones.
 std::size_t columns_of(std::string_view text);
 
 }  // namespace sparkmpi::cli

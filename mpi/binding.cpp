@@ -181,7 +181,9 @@ kernels::Device choose_device(const BindingOptions& options, std::span<const ker
   if (wanted == "host" || (wanted == "auto" && (gpus.empty() || !options.cuda_kernels))) return host;
   if (wanted == "auto" || wanted == "cuda") {
     if (gpus.empty())
-      throw UsageError("--device cuda: there is no GPU that CUDA can use here (sparkmpi doctor says why); use --device host");
+      throw UsageError(
+          "--device cuda: there is no GPU that CUDA can use here (sparkmpi doctor says why); use --device "
+          "host");
     return gpus[static_cast<std::size_t>(local_rank) % gpus.size()];
   }
   int ordinal = -1;

@@ -27,6 +27,11 @@ missing_packages() {
   done
 }
 
+# Whether this user may install packages: root, or by sudo where that asks nothing that nobody answers.
+can_install() {
+  [ "$(id -u)" -eq 0 ] || { command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; }
+}
+
 # Installs what is missing of the named packages, saying what; where it can't, says what a person has to install and stops.
 ensure_packages() {
   local missing as_root=()
@@ -36,13 +41,8 @@ ensure_packages() {
   fi
   mapfile -t missing < <(missing_packages "$@")
   [ ${#missing[@]} -gt 0 ] || return 0
-  if [ "$(id -u)" -ne 0 ]; then
-    if command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
-      as_root=(sudo)
-    else
-      fail "these packages are missing and only root can install them: apt-get install ${missing[*]}"
-    fi
-  fi
+  can_install || fail "these packages are missing and only root can install them: apt-get install ${missing[*]}"
+  [ "$(id -u)" -eq 0 ] || as_root=(sudo)
   say "Installing with apt-get: ${missing[*]}"
   local log
   log=$(mktemp "${TMPDIR:-/tmp}/sparkmpi-apt.XXXXXX")

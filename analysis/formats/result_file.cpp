@@ -4,6 +4,7 @@
 #include <array>
 #include <set>
 
+#include "analysis/factor.hpp"
 #include "results/reader.hpp"
 
 namespace sparkmpi::analysis {
@@ -19,7 +20,8 @@ bool counts_throttling(std::string_view name) {
 }
 
 bool kernel_fact_wanted(std::string_view name) {
-  return name.starts_with("weights_") || name.starts_with("model") || counts_throttling(name);
+  return name.starts_with("weights_") || name.starts_with("model") || name == kTensorParallel ||
+         counts_throttling(name);
 }
 
 bool is_compared(const results::StoredMetric& metric, std::string_view axis) {
@@ -123,7 +125,8 @@ void add_result_file(const std::filesystem::path& path, const LoadOptions& optio
     const std::uint32_t point = table.add(point_of(kernel, launch));
     for (const results::StoredMetric& metric : kernel.metrics) {
       const std::uint32_t column =
-          table.add(Metric{metric.name, metric.unit, metric.meaning, metric.better, metric.origin});
+          table.add(Metric{metric.name, metric.unit, metric.meaning, metric.better, metric.origin},
+                    kernel.point.kernel);
       for (std::size_t i = 0; i < std::min(kernel.ranks.size(), ranks.size()); ++i) {
         const auto series = std::ranges::find(kernel.ranks[i].series, metric.name, &results::Series::metric);
         if (series != kernel.ranks[i].series.end()) table.add(point, ranks[i], column, series->values);

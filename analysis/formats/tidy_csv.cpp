@@ -17,11 +17,20 @@
 namespace sparkmpi::analysis {
 namespace {
 
-constexpr std::array<std::string_view, 27> kColumns = {
-    "study",        "trial", "environment", "order",  "block",     "start_time",  "file",
-    "memory_model", "nodes", "facts",       "kernel", "model",     "parameters",  "point_facts",
-    "complete",     "rank",  "node",        "host",   "device",    "device_name", "device_memory_bytes",
-    "metric",       "unit",  "better",      "origin", "iteration", "value"};
+constexpr std::array<std::string_view, 28> kColumns = {"study",       "trial",
+                                                       "environment", "order",
+                                                       "block",       "start_time",
+                                                       "file",        "memory_model",
+                                                       "ranks",       "nodes",
+                                                       "facts",       "kernel",
+                                                       "model",       "parameters",
+                                                       "point_facts", "complete",
+                                                       "rank",        "node",
+                                                       "host",        "device",
+                                                       "device_name", "device_memory_bytes",
+                                                       "metric",      "unit",
+                                                       "better",      "origin",
+                                                       "iteration",   "value"};
 constexpr std::array<std::string_view, 3> kBetter = {"higher", "lower", "neither"};
 constexpr std::array<std::string_view, 3> kOrigin = {"measured", "derived", "assumed"};
 
@@ -123,6 +132,7 @@ class Reader {
     launch.start_time = copy("start_time");
     launch.file = text("file").empty() ? path_.string() : copy("file");
     launch.memory_model = copy("memory_model");
+    launch.ranks = static_cast<int>(number("ranks", 1));
     launch.nodes = static_cast<int>(number("nodes", 1));
     launch.facts = split_factors(text("facts"));
     if (!text("order").empty()) launch.order = number("order", 0);
@@ -221,6 +231,7 @@ void for_each_observation(const Table& table, const std::function<void(std::span
                                       launch.start_time,
                                       launch.file,
                                       launch.memory_model,
+                                      fmt::format("{}", launch.ranks),
                                       fmt::format("{}", launch.nodes),
                                       join_factors(launch.facts),
                                       point.kernel,
@@ -242,8 +253,8 @@ void for_each_observation(const Table& table, const std::function<void(std::span
                                       ""};
     std::size_t iteration = 0;
     for (const double value : table.samples(series)) {
-      cells[25] = fmt::format("{}", iteration++);
-      cells[26] = plain(value);
+      cells[cells.size() - 2] = fmt::format("{}", iteration++);
+      cells.back() = plain(value);
       row(cells);
     }
   }

@@ -2,6 +2,7 @@
 
 #include "analysis/compare_sentence.hpp"
 #include "analysis/report/report.hpp"
+#include "analysis/scale_sentence.hpp"
 
 namespace sparkmpi::analysis {
 namespace {
@@ -100,19 +101,31 @@ void add_budgets(std::string& text, const ReportData& section) {
 }
 
 void add_scaling(std::string& text, const ReportData& section) {
-  text += fmt::format(
-      "\n## Scaling over {}\n\n| metric | size | per rank | speed-up | efficiency |\n"
-      "| --- | --- | --- | --- | --- |\n",
-      plain(section["over"]));
-  for (const ReportData& curve : section["curves"]) {
-    for (const ReportData& point : curve["points"])
-      text += fmt::format("| {} | {} | {} | {:.2f} | {:.1f} % |\n", name_of(curve), number(point["size"]),
-                          cell(point["value"], curve["unit"].get<std::string>()), number(point["speedup"]),
-                          100 * number(point["efficiency"]));
+  text += "\n## Scaling\n";
+  for (const ReportData& kind : section["kinds"]) {
+    text += fmt::format(
+        "\n### {}\n\n{}\n\n| metric | {} | launches | value | speed-up | efficiency | 95 % interval |\n"
+        "| --- | --- | --- | --- | --- | --- | --- |\n",
+        plain(kind["title"]), plain(kind["meaning"]), plain(kind["over"]));
+    for (const ReportData& curve : kind["curves"]) {
+      for (const ReportData& point : curve["points"]) {
+        const ReportData& interval = point["efficiency_interval"];
+        text += fmt::format("| {} | {} | {} | {} | {:.2f} | {} | {} |\n", name_of(curve),
+                            number(point["size"]), point["launches"].get<std::size_t>(),
+                            cell(point["value"], curve["unit"].get<std::string>()), number(point["speedup"]),
+                            share_text(number(point["efficiency"])),
+                            share_text(Interval{number(interval[0]), number(interval[1])}));
+      }
+    }
+    text += '\n';
+    for (const ReportData& curve : kind["curves"]) {
+      if (const std::string sentence = curve["fit"]["sentence"]; !sentence.empty())
+        text += fmt::format("- {}: {}\n", name_of(curve), plain(sentence));
+    }
+    add_notes(text, kind);
   }
-  text += '\n';
+  if (!section["standouts"].empty()) text += '\n';
   for (const ReportData& standout : section["standouts"]) text += fmt::format("- {}\n", plain(standout));
-  add_notes(text, section);
 }
 
 void add_audit(std::string& text, const ReportData& section) {

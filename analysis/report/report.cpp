@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
+#include "analysis/compare_sentence.hpp"
 #include "analysis/report/sections.hpp"
 
 namespace sparkmpi::analysis {
@@ -11,8 +13,8 @@ namespace {
 
 constexpr std::size_t kOverviewSentences = 12;
 
-/// What compare and audit say, the weightiest first.
-ReportData overview(const Loaded& loaded, const ReportData& data) {
+/// What compare says of the primary metrics, the decided first, and what audit found.
+ReportData overview(const Loaded& loaded, std::span<const Statement> primary, const ReportData& data) {
   std::set<std::string> environments, hosts, devices;
   for (const Launch& launch : loaded.table.launches())
     if (!launch.environment.empty()) environments.insert(launch.environment);
@@ -26,19 +28,15 @@ ReportData overview(const Loaded& loaded, const ReportData& data) {
                                    loaded.files, loaded.files == 1 ? "" : "s");
   section["facts"] = {{"environments", environments}, {"hosts", hosts}, {"devices", devices}};
   section["answers"] = ReportData::array();
+  std::vector<Answer> answers = condensed(primary);
+  std::ranges::stable_partition(answers,
+                                [](const Answer& each) { return each.verdict != Verdict::undecided; });
   std::size_t left = 0;
-  for (const bool decided : {true, false}) {
-    for (const ReportData& comparison : data.value("comparisons", ReportData::array())) {
-      for (const ReportData& row : comparison["rows"]) {
-        for (const ReportData& answer : row["answers"]) {
-          if (!row.value("primary", false) || (answer["verdict"] != "undecided") != decided) continue;
-          if (section["answers"].size() < kOverviewSentences) {
-            section["answers"].push_back({{"verdict", answer["verdict"]}, {"sentence", answer["sentence"]}});
-          } else {
-            ++left;
-          }
-        }
-      }
+  for (const Answer& answer : answers) {
+    if (section["answers"].size() < kOverviewSentences) {
+      section["answers"].push_back({{"verdict", to_string(answer.verdict)}, {"sentence", answer.sentence}});
+    } else {
+      left += answer.statements;
     }
   }
   section["findings"] = ReportData::array();
@@ -59,14 +57,16 @@ ReportData report_data(const Loaded& loaded, const ReportOptions& options) {
   const auto add = [&data](const char* name, ReportData section) {
     if (!section.is_null()) data[name] = std::move(section);
   };
-  add("comparisons", report::comparisons(loaded.table, options));
+  const std::vector<std::string> factors = report::factors_to_compare(loaded.table, options);
+  std::vector<Statement> primary;
+  add("comparisons", report::comparisons(loaded.table, factors, options, primary));
   report::add_file_sections(loaded.table, data);
-  add("distributions", report::distributions(loaded.table));
+  add("distributions", report::distributions(loaded.table, factors));
   add("scaling", report::scaling(loaded.table, options));
   add("node_ranks", report::node_ranks(loaded.table));
   add("audit", report::audited(loaded.table, options));
   add("provenance", report::provenance(loaded.table));
-  data["overview"] = overview(loaded, data);
+  data["overview"] = overview(loaded, primary, data);
   return data;
 }
 

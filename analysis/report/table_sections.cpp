@@ -1,4 +1,4 @@
-// Comparisons, scaling and audit: what the analysis says about the table.
+// Comparisons and audit: what the analysis says about the table.
 
 #include <fmt/format.h>
 
@@ -10,7 +10,6 @@
 #include "analysis/compare_sentence.hpp"
 #include "analysis/factor.hpp"
 #include "analysis/report/sections.hpp"
-#include "analysis/scale.hpp"
 #include "analysis/statistics/sample.hpp"
 #include "base/error.hpp"
 
@@ -57,29 +56,14 @@ bool same_question(const ReportData& row, const Comparison& comparison) {
          row["condition"] == comparison.condition && row["metric"] == comparison.metric.name;
 }
 
-ReportData question_row(const std::string& kernel, const std::string& model, const std::string& condition,
-                        const Metric& metric) {
-  ReportData row;
-  row["kernel"] = kernel;
-  row["model"] = model;
-  row["condition"] = condition;
-  row["metric"] = metric.name;
-  row["unit"] = metric.unit;
-  row["meaning"] = metric.meaning;
-  row["better"] = metric.better == results::Better::higher  ? "higher"
-                  : metric.better == results::Better::lower ? "lower"
-                                                            : "";
-  row["groups"] = row["answers"] = ReportData::array();
-  return row;
-}
-
 void note_left_out(ReportData& section, std::size_t left_out, std::string_view what) {
   if (left_out != 0)
     section["notes"].push_back(
         fmt::format("{} further {} are not shown; sparkmpi compare prints them", left_out, what));
 }
 
-ReportData compared_by(const Table& table, const std::string& factor, const ReportOptions& options) {
+ReportData compared_by(const Table& table, const std::string& factor, const ReportOptions& options,
+                       std::vector<Statement>& primary) {
   CompareOptions compare_options = options.compare;
   compare_options.factor = factor;
   const CompareResult result = compare(table, compare_options);
@@ -95,6 +79,7 @@ ReportData compared_by(const Table& table, const std::string& factor, const Repo
   section["rows"] = ReportData::array();
   std::size_t left_out = 0;
   for (const Comparison* comparison : ordered) {
+    if (comparison->primary) primary.push_back(short_statement_of(*comparison, compare_options));
     ReportData& rows = section["rows"];
     auto row =
         std::ranges::find_if(rows, [&](const ReportData& each) { return same_question(each, *comparison); });
@@ -103,9 +88,10 @@ ReportData compared_by(const Table& table, const std::string& factor, const Repo
         ++left_out;
         continue;
       }
-      rows.push_back(
-          question_row(comparison->kernel, comparison->model, comparison->condition, comparison->metric));
+      rows.push_back(question_row(table, comparison->kernel, comparison->model, comparison->condition,
+                                  comparison->metric_index));
       row = std::prev(rows.end());
+      (*row)["groups"] = (*row)["answers"] = ReportData::array();
       (*row)["primary"] = comparison->primary;
       (*row)["groups"].push_back(group_of(comparison->reference));
     }
@@ -146,7 +132,8 @@ ReportData all_launches(const Table& table) {
         table.metrics()[question.metric].is_rate() ? harmonic_mean(level.values) : mean(level.values);
     level.interval = {std::nan(""), std::nan("")};
     ReportData row =
-        question_row(question.kernel, question.model, question.condition, table.metrics()[question.metric]);
+        question_row(table, question.kernel, question.model, question.condition, question.metric);
+    row["groups"] = row["answers"] = ReportData::array();
     row["groups"].push_back(group_of(level));
     section["rows"].push_back(std::move(row));
   }
@@ -168,6 +155,22 @@ std::set<std::string> levels_of(const Table& table, const std::string& factor) t
 }
 
 }  // namespace
+
+ReportData question_row(const Table& table, const std::string& kernel, const std::string& model,
+                        const std::string& condition, std::uint32_t index) {
+  const Metric& metric = table.metrics()[index];
+  ReportData row;
+  row["kernel"] = kernel;
+  row["model"] = model;
+  row["condition"] = condition;
+  row["metric"] = metric.name;
+  row["unit"] = metric.unit;
+  row["meaning"] = table.meaning(kernel, index);
+  row["better"] = metric.better == results::Better::higher  ? "higher"
+                  : metric.better == results::Better::lower ? "lower"
+                                                            : "";
+  return row;
+}
 
 double shown(double value) {
   if (value == 0 || !std::isfinite(value)) return value;
@@ -205,11 +208,12 @@ std::vector<std::string> factors_to_compare(const Table& table, const ReportOpti
   return factors;
 }
 
-ReportData comparisons(const Table& table, const ReportOptions& options) {
+ReportData comparisons(const Table& table, std::span<const std::string> factors, const ReportOptions& options,
+                       std::vector<Statement>& primary) {
   ReportData sections = ReportData::array();
-  for (const std::string& factor : factors_to_compare(table, options)) {
+  for (const std::string& factor : factors) {
     try {
-      ReportData section = compared_by(table, factor, options);
+      ReportData section = compared_by(table, factor, options, primary);
       if (!section["rows"].empty()) sections.push_back(std::move(section));
     } catch (const UsageError&) {
       if (!options.factors.empty()) throw;  // asked for: the reader must learn why not
@@ -218,47 +222,6 @@ ReportData comparisons(const Table& table, const ReportOptions& options) {
   if (ReportData everything = all_launches(table); !everything["rows"].empty())
     sections.push_back(std::move(everything));
   return sections.empty() ? ReportData() : sections;
-}
-
-ReportData scaling(const Table& table, const ReportOptions& options) {
-  ScaleOptions scale_options;
-  scale_options.seed = options.compare.seed;
-  scale_options.metrics = options.compare.metrics;
-  std::set<int> nodes;
-  for (const Launch& launch : table.launches()) nodes.insert(launch.nodes);
-  scale_options.by_nodes = nodes.size() > 1;
-  ScaleResult result;
-  try {
-    result = scale(table, scale_options);
-  } catch (const UsageError&) {
-    return {};  // no launch has a rate or a time
-  }
-  ReportData section;
-  section["over"] = scale_options.by_nodes ? "nodes" : "ranks";
-  section["curves"] = section["standouts"] = ReportData::array();
-  section["notes"] = result.notes;
-  for (const ScaleCurve& curve : result.curves) {
-    if (curve.points.size() < 2 || section["curves"].size() >= kShownQuestions) continue;
-    ReportData each = question_row(curve.kernel, curve.model, curve.condition, curve.metric);
-    each.erase("groups");
-    each.erase("answers");
-    each["points"] = ReportData::array();
-    for (const ScalePoint& point : curve.points)
-      each["points"].push_back({{"size", point.size},
-                                {"launches", point.launches},
-                                {"value", shown(point.value)},
-                                {"speedup", shown(point.speedup)},
-                                {"efficiency", shown(point.efficiency)},
-                                {"low", shown(point.efficiency_interval.low)},
-                                {"high", shown(point.efficiency_interval.high)}});
-    section["curves"].push_back(std::move(each));
-  }
-  for (const Standout& standout : result.standouts)
-    section["standouts"].push_back(
-        fmt::format("{}: {} {} is at {}, {} from the median {} of {} {}s", standout.metric, standout.what,
-                    standout.name, precise(standout.value, standout.unit), percent(standout.relative),
-                    precise(standout.median, standout.unit), standout.of, standout.what));
-  return section["curves"].empty() && section["standouts"].empty() ? ReportData() : section;
 }
 
 ReportData audited(const Table& table, const ReportOptions& options) {

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "kernels/charge/allocator.hpp"
+#include "ledger/what_is_left.hpp"
 #include "results/statistics.hpp"
 
 namespace sparkmpi::kernels::charge {
@@ -117,7 +118,7 @@ class Table {
       for (const ledger::Reading& reading : before.readings) {
         if (!is_level(reading) || (after.moment == "exit" && of_one_process(reading.name))) continue;
         note(reading);
-        const double sign = counts_what_is_left(reading.name) ? -1 : 1;
+        const double sign = ledger::counts_what_is_left(reading.name) ? -1 : 1;
         Points& points = points_[{observation.allocator, after.moment, reading.name}];
         points.bytes.push_back(static_cast<double>(observation.bytes));
         const double change = value_of(after, reading.name) - value_of(before, reading.name);
@@ -150,13 +151,6 @@ class Table {
 };
 
 }  // namespace
-
-bool counts_what_is_left(std::string_view ledger) {
-  const std::string_view field = ledger.substr(ledger.rfind('.') + 1);
-  constexpr std::array<std::string_view, 8> kLeft = {
-      "MemFree", "MemAvailable", "SwapFree", "free", "device_free", "CmaFree", "nr_free_pages", "pcp_free"};
-  return std::ranges::find(kLeft, field) != kLeft.end();
-}
 
 bool is_level(const ledger::Reading& reading) {
   if (reading.unit != "B" || reading.name.starts_with("vmstat.")) return false;

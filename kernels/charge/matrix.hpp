@@ -40,10 +40,6 @@ struct LedgerNoise {
   double bytes = 0;  ///< standard deviation of the idle cells' changes; NaN with fewer than two of them
 };
 
-/// Ledgers that say what is left ("meminfo.MemFree", "cuda.free") fall when memory is used; their charge is
-/// the fall.
-bool counts_what_is_left(std::string_view ledger);
-
 /// Whether a reading says how much is used or left now: bytes, and no total, limit, peak or count since boot.
 bool is_level(const ledger::Reading& reading);
 

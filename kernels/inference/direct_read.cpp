@@ -10,7 +10,7 @@
 #include <cstring>
 #include <string>
 #include <thread>
-#include <vector>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -18,21 +18,23 @@ namespace sparkmpi::kernels::inference {
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{8} << 20;
-constexpr std::size_t kReadsInFlight = 16;  // what keeps a fast NVMe drive busy
+// Pieces of this size keep a fast NVMe drive busy with few of them; more threads would only take turns at
+// having their memory mapped in.
+constexpr std::size_t kReadsInFlight = 4;
 
-class File {
+class Descriptor {
  public:
-  explicit File(const std::filesystem::path& path)
+  explicit Descriptor(const std::filesystem::path& path)
       : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT)) {
     if (descriptor_ < 0) {
       throw UsageError(fmt::format("{}: can't be opened with O_DIRECT: {}; use --load mmap", path.string(),
                                    std::strerror(errno)));
     }
   }
-  ~File() { close(descriptor_); }
-  File(const File&) = delete;             ///< owns a descriptor
-  File& operator=(const File&) = delete;  ///< owns a descriptor
-  int descriptor() const { return descriptor_; }
+  ~Descriptor() { close(descriptor_); }
+  Descriptor(const Descriptor&) = delete;             ///< owns it
+  Descriptor& operator=(const Descriptor&) = delete;  ///< owns it
+  int get() const { return descriptor_; }
 
  private:
   int descriptor_;
@@ -54,24 +56,70 @@ int read_piece(int descriptor, std::size_t size, std::size_t first, std::byte* t
   return 0;
 }
 
+std::size_t pieces_in(std::size_t size) {
+  return (size + kPiece - 1) / kPiece;
+}
+
 }  // namespace
 
-void read_direct(const std::filesystem::path& path, std::size_t size, std::byte* to) {
-  const File file(path);
-  std::atomic<std::size_t> next{0};
-  std::atomic<int> failure{0};
-  const auto work = [&] {
-    for (std::size_t at = next.fetch_add(kPiece); at < size && failure == 0; at = next.fetch_add(kPiece)) {
-      if (const int problem = read_piece(file.descriptor(), size, at, to); problem != 0) failure = problem;
+class DirectRead::State {
+ public:
+  explicit State(std::vector<File> files) : files_(std::move(files)) {
+    for (const File& file : files_) {
+      descriptors_.push_back(std::make_unique<Descriptor>(file.path));
+      arrived_.emplace_back(pieces_in(file.size));
     }
-  };
-  std::vector<std::jthread> readers;
-  for (std::size_t i = 1; i < std::min(kReadsInFlight, (size + kPiece - 1) / kPiece); ++i)
-    readers.emplace_back(work);
-  work();
-  readers.clear();
-  if (failure > 0) throw Error(fmt::format("{}: {}", path.string(), std::strerror(failure)));
-  if (failure < 0) throw Error(fmt::format("{}: ended early; is it being written?", path.string()));
+    // The beginnings first: they say what is where.
+    for (std::size_t file = 0; file < files_.size(); ++file) {
+      if (!arrived_[file].empty()) order_.emplace_back(file, 0);
+    }
+    for (std::size_t file = 0; file < files_.size(); ++file) {
+      for (std::size_t piece = 1; piece < arrived_[file].size(); ++piece) order_.emplace_back(file, piece);
+    }
+    for (std::size_t i = 0; i < std::min(kReadsInFlight, order_.size()); ++i)
+      readers_.emplace_back([this] { read(); });
+  }
+  ~State() { stopped_ = true; }
+
+  void wait(std::size_t file, std::size_t begin, std::size_t end) const {
+    const std::string& path = files_[file].path.native();
+    for (std::size_t piece = begin / kPiece; piece < pieces_in(end); ++piece) {
+      const std::atomic<int>& state = arrived_[file][piece];
+      state.wait(kPending);
+      if (state > 0) throw Error(fmt::format("{}: {}", path, std::strerror(state)));
+      if (state == kEndedEarly) throw Error(fmt::format("{}: ended early; is it being written?", path));
+    }
+  }
+
+ private:
+  // States of a piece besides errno's values; kPending is what they are born with.
+  static constexpr int kPending = 0, kEndedEarly = -1, kThere = -2;
+
+  void read() {
+    for (std::size_t i = next_++; i < order_.size() && !stopped_; i = next_++) {
+      const auto [file, piece] = order_[i];
+      const int problem =
+          read_piece(descriptors_[file]->get(), files_[file].size, piece * kPiece, files_[file].to);
+      std::atomic<int>& state = arrived_[file][piece];
+      state = problem == 0 ? kThere : problem;
+      state.notify_all();
+    }
+  }
+
+  std::vector<File> files_;
+  std::vector<std::unique_ptr<Descriptor>> descriptors_;
+  std::vector<std::vector<std::atomic<int>>> arrived_;      ///< of each file's pieces
+  std::vector<std::pair<std::size_t, std::size_t>> order_;  ///< (file, piece)
+  std::atomic<std::size_t> next_{0};
+  std::atomic<bool> stopped_{false};
+  std::vector<std::jthread> readers_;  ///< last: joined before what they use goes
+};
+
+DirectRead::DirectRead(std::vector<File> files) : state_(std::make_unique<State>(std::move(files))) {}
+DirectRead::~DirectRead() = default;
+
+void DirectRead::wait(std::size_t file, std::size_t begin, std::size_t end) const {
+  state_->wait(file, begin, end);
 }
 
 }  // namespace sparkmpi::kernels::inference

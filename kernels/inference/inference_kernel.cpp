@@ -129,6 +129,8 @@ class Inference final : public Kernel {
       LogContext log_context;
       log_context.repetition = repetition;
       log_context.answers = group->rank() == 0;
+      log_context.prefills = !settings.scheduler.decode_only;
+      log_context.decodes = settings.requests.front().output_tokens > 0;
       log_context.read_bandwidth_bytes_per_s = bandwidth;
       log_context.save_tokens = settings.save_tokens;
       log_context.datasheet_bytes_per_s = datasheet;
@@ -153,10 +155,11 @@ class Inference final : public Kernel {
       const double now = context.recorder.clock().now_s();
       if (now - shown_s < kProgressInterval) return;
       shown_s = now;
+      const double within = wanted > 0 ? static_cast<double>(tokens) / static_cast<double>(wanted) : 0;
       const double part =
-          (static_cast<double>(repetition) + static_cast<double>(tokens) / static_cast<double>(wanted)) /
-          static_cast<double>(settings.repetitions);
-      context.recorder.progress(0.2 + 0.8 * part, fmt::format("{} of {} tokens", tokens, wanted));
+          (static_cast<double>(repetition) + within) / static_cast<double>(settings.repetitions);
+      context.recorder.progress(0.2 + 0.8 * part, wanted > 0 ? fmt::format("{} of {} tokens", tokens, wanted)
+                                                             : std::string("prefill"));
     };
     return run_requests(engine, settings.requests, settings.scheduler, context.recorder.clock(), context.stop,
                         progress);

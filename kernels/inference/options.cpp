@@ -29,17 +29,17 @@ const std::array<OptionSpec, 20> kOptions = {{
      .kind = OptionKind::integer,
      .default_value = "512",
      .list = true,
-     .minimum = 1,
+     .minimum = 0,
      .maximum = 1 << 24,
-     .help = "prompt tokens of each request"},
+     .help = "prompt tokens of each request; 0: decode alone, from the depth or a single token"},
     {.name = "n-gen",
      .short_name = 'n',
      .kind = OptionKind::integer,
      .default_value = "128",
      .list = true,
-     .minimum = 1,
+     .minimum = 0,
      .maximum = 1 << 24,
-     .help = "output tokens of each request"},
+     .help = "output tokens of each request; 0: prefill alone"},
     {.name = "concurrency",
      .short_name = 'b',
      .kind = OptionKind::integer,
@@ -161,8 +161,12 @@ std::vector<Request> requests_of(const Parameters& parameters, const ModelConfig
     requests.resize(count);
     return requests;
   }
-  const std::int64_t prompt = scheduler.depth + parameters.integer("n-prompt"),
-                     output = parameters.integer("n-gen");
+  const std::int64_t output = parameters.integer("n-gen");
+  if (parameters.integer("n-prompt") == 0 && output == 0)
+    throw UsageError("-p 0 -n 0: nothing to measure; give --n-prompt or --n-gen at least 1");
+  // Without a prompt, decoding needs one token to start from.
+  const std::int64_t prompt =
+      scheduler.depth + std::max<std::int64_t>(parameters.integer("n-prompt"), scheduler.decode_only ? 1 : 0);
   if (config.max_positions > 0 && prompt + output > config.max_positions) {
     throw UsageError(fmt::format("-d + -p + -n = {} tokens, and {} ends at {}", prompt + output, config.name,
                                  config.max_positions));
@@ -320,6 +324,7 @@ Settings resolve(const Parameters& parameters, const Site& site) {
   settings.scheduler.concurrency = parameters.integer("concurrency");
   settings.scheduler.prefill_chunk = parameters.integer("prefill-chunk");
   settings.scheduler.depth = parameters.integer("n-depth");
+  settings.scheduler.decode_only = !parameters.has("dataset") && parameters.integer("n-prompt") == 0;
   settings.requests = requests_of(parameters, settings.model.config, settings.scheduler);
   if (settings.scheduler.depth > 0 &&
       static_cast<std::int64_t>(settings.requests.size()) > settings.scheduler.concurrency)

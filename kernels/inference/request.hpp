@@ -11,7 +11,7 @@ namespace sparkmpi::kernels::inference {
 
 struct Request {
   std::vector<std::int32_t> prompt;  ///< token ids, at least one
-  std::int64_t output_tokens = 0;    ///< at least one
+  std::int64_t output_tokens = 0;    ///< 0: the prompt is prefilled and that is all
 };
 
 /// What a request may contain.

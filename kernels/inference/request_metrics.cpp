@@ -56,7 +56,8 @@ void record_tokens(const RequestLog& log, const LogContext& context, Recorder& r
 }
 
 void record_requests(const RequestLog& log, const LogContext& context, Recorder& recorder) {
-  const std::vector<RequestTimes> times = times_of(log, recorder);
+  std::vector<RequestTimes> times(log.requests.size());
+  if (context.decodes) times = times_of(log, recorder);
   for (std::size_t i = 0; i < times.size(); ++i) {
     const RequestEvent& request = log.requests[i];
     const auto put = [&](std::string_view metric, double value) {
@@ -66,7 +67,8 @@ void record_requests(const RequestLog& log, const LogContext& context, Recorder&
     put("request_start_s", request.start_s);
     put("request_prompt_tokens", static_cast<double>(request.prompt_tokens));
     put("request_output_tokens", static_cast<double>(times[i].tokens));
-    put("ttft_s", times[i].first_s - request.start_s);
+    if (!context.decodes) continue;
+    if (context.prefills) put("ttft_s", times[i].first_s - request.start_s);
     const bool paced = request.finished && times[i].tokens > 1;
     put("tpot_s",
         paced ? (times[i].last_s - times[i].first_s) / static_cast<double>(times[i].tokens - 1) : kNone);
@@ -168,7 +170,7 @@ const std::array<results::MetricInfo, 41> kMetrics = {{
 
 void record_log(const RequestLog& log, const LogContext& context, Recorder& recorder) {
   if (context.answers) {
-    record_tokens(log, context, recorder);
+    if (context.decodes) record_tokens(log, context, recorder);
     record_requests(log, context, recorder);
   }
   Work prefill, decode;
@@ -183,16 +185,19 @@ void record_log(const RequestLog& log, const LogContext& context, Recorder& reco
   const double decode_bytes = decode.seconds > 0 ? decode.bytes / decode.seconds : kNone;
   const double mbu = decode_bytes / context.read_bandwidth_bytes_per_s;
   if (context.answers) {
-    put("output_tokens_per_s", wall > 0 ? static_cast<double>(log.tokens.size()) / wall : kNone);
+    if (context.decodes)
+      put("output_tokens_per_s", wall > 0 ? static_cast<double>(log.tokens.size()) / wall : kNone);
     put("requests_per_s", wall > 0 ? static_cast<double>(finished) / wall : kNone);
-    put("prefill_tokens_per_s", prefill.rate());
-    put("decode_tokens_per_s", decode.rate());
+    if (context.prefills) put("prefill_tokens_per_s", prefill.rate());
+    if (context.decodes) put("decode_tokens_per_s", decode.rate());
   }
-  put("decode_bytes_per_s", decode_bytes);
-  put("mbu_measured", mbu);
-  if (!std::isnan(context.datasheet_bytes_per_s))
+  if (context.decodes) {
+    put("decode_bytes_per_s", decode_bytes);
+    put("mbu_measured", mbu);
+  }
+  if (context.decodes && !std::isnan(context.datasheet_bytes_per_s))
     put("mbu_datasheet", decode_bytes / context.datasheet_bytes_per_s);
-  if (!std::isnan(context.energy_j)) {
+  if (context.decodes && !std::isnan(context.energy_j)) {
     put("energy_per_output_token_j",
         log.tokens.empty() ? kNone : context.energy_j / static_cast<double>(log.tokens.size()));
   }

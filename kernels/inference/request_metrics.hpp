@@ -25,6 +25,9 @@ struct LogContext {
   /// Whether the requests, tokens and rates of a group that works on one model are recorded here: on its
   /// first member alone, so that sums over ranks count each token once.
   bool answers = true;
+  /// Whether the requests have a prompt to prefill and tokens to answer with: what neither of them is
+  /// measured by is absent.
+  bool prefills = true, decodes = true;
 };
 
 /// Appends one repetition's raw time stamps (axes token, request, step) and what derives from them (axes itl,

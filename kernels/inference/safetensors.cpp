@@ -112,6 +112,14 @@ std::string read_text(const std::filesystem::path& path) {
   return std::move(text).str();
 }
 
+/// @param start at least eight bytes; fewer are taken as if zeros followed.
+std::uint64_t header_length(std::span<const std::byte> start) {
+  std::uint64_t length = 0;
+  for (std::size_t i = 0; i < std::min<std::size_t>(kLengthBytes, start.size()); ++i)
+    length |= std::to_integer<std::uint64_t>(start[i]) << (8 * i);
+  return length;
+}
+
 constexpr const char* kSingle = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 
@@ -140,9 +148,7 @@ std::map<std::string, TensorInfo> parse_safetensors_header(std::span<const std::
   const Checker checker(where);
   if (start.size() < kLengthBytes || file_size < kLengthBytes)
     throw checker.bad("is too short for a safetensors file");
-  std::uint64_t length = 0;
-  for (std::size_t i = 0; i < kLengthBytes; ++i)
-    length |= std::to_integer<std::uint64_t>(start[i]) << (8 * i);
+  const std::uint64_t length = header_length(start);
   if (length > kLargestHeader || length > file_size - kLengthBytes || length > start.size() - kLengthBytes) {
     throw checker.bad(fmt::format("says that its header has {} bytes, the file has {}", length, file_size));
   }
@@ -161,6 +167,7 @@ std::map<std::string, TensorInfo> parse_safetensors_header(std::span<const std::
 
 class SafetensorsDirectory::Mapping {
  public:
+  /// In direct mode the memory is a file's size of zeros that somebody is to fill.
   Mapping(const std::filesystem::path& path, LoadMode mode) {
     const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (file < 0)
@@ -177,26 +184,18 @@ class SafetensorsDirectory::Mapping {
     close(file);
     if (mapping == MAP_FAILED)
       throw UsageError(fmt::format("{}: is empty or can't be mapped", path.string()));
-    data_ = static_cast<const std::byte*>(mapping);
-    if (!direct) {
-      // Loading reads every byte once, front to back.
-      madvise(mapping, size_, MADV_SEQUENTIAL);
-      return;
-    }
-    try {
-      read_direct(path, size_, static_cast<std::byte*>(mapping));
-    } catch (...) {
-      munmap(mapping, size_);
-      throw;
-    }
+    data_ = static_cast<std::byte*>(mapping);
+    // Loading reads every byte once, front to back.
+    if (!direct) madvise(mapping, size_, MADV_SEQUENTIAL);
   }
-  ~Mapping() { munmap(const_cast<std::byte*>(data_), size_); }
+  ~Mapping() { munmap(data_, size_); }
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
   std::span<const std::byte> bytes() const { return {data_, size_}; }
+  std::byte* memory() const { return data_; }
 
  private:
-  const std::byte* data_ = nullptr;
+  std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };
 
@@ -222,10 +221,19 @@ SafetensorsDirectory::SafetensorsDirectory(const std::filesystem::path& director
   for (const std::filesystem::path& file : files_of(directory, promised)) {
     files_.push_back(file);
     mappings_.push_back(std::make_unique<Mapping>(files_.back(), mode));
-    const auto bytes = mappings_.back()->bytes();
-    for (auto& [tensor, info] : parse_safetensors_header(bytes, bytes.size(), files_.back().string())) {
-      if (!places_.emplace(tensor, Place{files_.size() - 1, std::move(info)}).second) {
-        throw UsageError(fmt::format("{}: tensor '{}' is in two files", files_.back().string(), tensor));
+  }
+  if (mode == LoadMode::direct) {
+    std::vector<DirectRead::File> wanted;
+    for (std::size_t i = 0; i < files_.size(); ++i)
+      wanted.push_back({files_[i], mappings_[i]->bytes().size(), mappings_[i]->memory()});
+    reading_ = std::make_unique<DirectRead>(std::move(wanted));
+  }
+  for (std::size_t i = 0; i < files_.size(); ++i) {
+    const auto bytes = mappings_[i]->bytes();
+    wait_for_header(i);
+    for (auto& [tensor, info] : parse_safetensors_header(bytes, bytes.size(), files_[i].string())) {
+      if (!places_.emplace(tensor, Place{i, std::move(info)}).second) {
+        throw UsageError(fmt::format("{}: tensor '{}' is in two files", files_[i].string(), tensor));
       }
     }
   }
@@ -239,17 +247,37 @@ SafetensorsDirectory::SafetensorsDirectory(const std::filesystem::path& director
 SafetensorsDirectory::~SafetensorsDirectory() = default;
 SafetensorsDirectory::SafetensorsDirectory(SafetensorsDirectory&&) noexcept = default;
 
+void SafetensorsDirectory::wait_for_header(std::size_t file) const {
+  if (!reading_) return;
+  const auto bytes = mappings_[file]->bytes();
+  reading_->wait(file, 0, std::min<std::size_t>(kLengthBytes, bytes.size()));
+  const std::uint64_t length = header_length(bytes);
+  if (length < bytes.size())
+    reading_->wait(file, 0, std::min<std::size_t>(kLengthBytes + length, bytes.size()));
+}
+
 bool SafetensorsDirectory::has(const std::string& name) const {
   return places_.contains(name);
 }
 
-SafetensorsDirectory::Tensor SafetensorsDirectory::at(const std::string& name) const {
+const SafetensorsDirectory::Place& SafetensorsDirectory::place_of(const std::string& name) const {
   const auto place = places_.find(name);
   if (place == places_.end())
     throw UsageError(fmt::format("{}: tensor '{}' is missing", directory_.string(), name));
-  const TensorInfo& info = place->second.info;
-  return {&info, mappings_[place->second.file]->bytes().subspan(info.begin, info.end - info.begin),
-          files_[place->second.file].native()};
+  return place->second;
+}
+
+SafetensorsDirectory::Description SafetensorsDirectory::describe(const std::string& name) const {
+  const Place& place = place_of(name);
+  return {&place.info, files_[place.file].native()};
+}
+
+SafetensorsDirectory::Tensor SafetensorsDirectory::at(const std::string& name) const {
+  const Place& place = place_of(name);
+  const TensorInfo& info = place.info;
+  if (reading_) reading_->wait(place.file, info.begin, info.end);
+  return {&info, mappings_[place.file]->bytes().subspan(info.begin, info.end - info.begin),
+          files_[place.file].native()};
 }
 
 bool SafetensorsDirectory::present(const std::filesystem::path& directory) {

@@ -34,7 +34,7 @@ std::map<std::string, TensorInfo> parse_safetensors_header(std::span<const std::
                                                            std::uint64_t file_size, std::string_view where);
 
 /// All tensors of a model directory, memory-mapped or read past the page cache: model.safetensors, or the
-/// shards that model.safetensors.index.json names.
+/// shards that model.safetensors.index.json names. Direct reads go on in the background from construction on.
 class SafetensorsDirectory {
  public:
   explicit SafetensorsDirectory(const std::filesystem::path& directory, LoadMode mode = LoadMode::mapped);
@@ -49,8 +49,15 @@ class SafetensorsDirectory {
     std::span<const std::byte> bytes;
     std::string_view file;  ///< for messages
   };
+  struct Description {
+    const TensorInfo* info;
+    std::string_view file;  ///< for messages
+  };
   bool has(const std::string& name) const;
-  /// Throws UsageError when there is none of that name.
+  /// What the header says. Throws UsageError when there is none of that name.
+  Description describe(const std::string& name) const;
+  /// The same with its bytes; waits until they have been read. Throws Error when they can't be, besides. Any
+  /// number of threads may ask.
   Tensor at(const std::string& name) const;
   const std::vector<std::filesystem::path>& files() const { return files_; }
 
@@ -66,10 +73,14 @@ class SafetensorsDirectory {
     std::size_t file;
     TensorInfo info;
   };
+  const Place& place_of(const std::string& name) const;
+  void wait_for_header(std::size_t file) const;
+
   std::filesystem::path directory_;
   std::vector<std::filesystem::path> files_;
   std::vector<std::unique_ptr<Mapping>> mappings_;
   std::map<std::string, Place> places_;
+  std::unique_ptr<DirectRead> reading_;  ///< into the mappings; null when they are the files themselves
 };
 
 }  // namespace sparkmpi::kernels::inference

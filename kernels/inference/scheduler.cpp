@@ -119,7 +119,8 @@ class Scheduler {
         if (count == 0) continue;
         room -= count;
         batch_.push_back({active.sequence, prompt.subspan(active.prefilled, count)});
-        event.prefill_tokens += static_cast<std::int64_t>(count);
+        const bool decodes = options_.decode_only && active.prefilled + 1 == prompt.size();
+        (decodes ? event.decode_tokens : event.prefill_tokens) += static_cast<std::int64_t>(count);
       } else {
         batch_.push_back({active.sequence, {&active.last, 1}});
         ++event.decode_tokens;
@@ -145,7 +146,7 @@ class Scheduler {
       Active& active = active_[members_[i]];
       const std::size_t prompt = requests_[active.request].prompt.size();
       if (active.prefilled < prompt) active.prefilled += batch_[i].tokens.size();
-      if (active.prefilled < prompt) continue;
+      if (active.prefilled < prompt || requests_[active.request].output_tokens == 0) continue;
       active.last = tokens_[i];
       ++active.produced;
       log_.tokens.push_back({static_cast<std::int64_t>(active.request), tokens_[i], event.end_s});
@@ -154,7 +155,8 @@ class Scheduler {
 
   void retire() {
     std::erase_if(active_, [&](const Active& active) {
-      if (active.produced < requests_[active.request].output_tokens) return false;
+      const Request& request = requests_[active.request];
+      if (active.prefilled < request.prompt.size() || active.produced < request.output_tokens) return false;
       engine_.kv().close(active.sequence);
       log_.requests[active.request].finished = true;
       return true;
@@ -176,7 +178,8 @@ class Scheduler {
 }  // namespace
 
 std::int64_t kv_tokens(const Request& request) {
-  return static_cast<std::int64_t>(request.prompt.size()) + request.output_tokens - 1;
+  return static_cast<std::int64_t>(request.prompt.size()) +
+         std::max<std::int64_t>(request.output_tokens - 1, 0);
 }
 
 RequestLog run_requests(Engine& engine, std::span<const Request> requests, const SchedulerOptions& options,

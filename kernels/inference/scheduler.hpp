@@ -19,6 +19,8 @@ struct SchedulerOptions {
   std::int64_t concurrency = 1;  ///< requests in flight at once: a client with that many slots, no idle time
   std::int64_t prefill_chunk = 512;  ///< prompt tokens a step takes at most
   std::int64_t depth = 0;            ///< leading prompt tokens that are in the cache before the clock starts
+  /// A prompt's last token is what decoding starts from: the step that brings it decodes.
+  bool decode_only = false;
   /// Members that run the same schedule over one model: they stop before the same step, as soon as one of
   /// them is asked to. Null: alone.
   Group* group = nullptr;
@@ -53,7 +55,8 @@ struct RequestLog {
   bool interrupted = false;
 };
 
-/// Tokens of KV cache that a request needs: the last output token's keys are never read.
+/// Tokens of KV cache that a request needs: the last output token's keys are never read, nor is what a
+/// prefill without output would have answered.
 std::int64_t kv_tokens(const Request& request);
 
 /// Runs all requests to their end, or until `stop`. A request is admitted when its whole length fits the KV

@@ -116,9 +116,9 @@ class DirectorySource final : public WeightSource {
     return tensor.sources.front();
   }
 
-  Tensor expect(const std::string& name, const std::vector<Shape>& shapes, std::initializer_list<DType> types,
-                std::string_view type_names) const {
-    const Tensor tensor = tensors_.at(name);
+  void expect(const std::string& name, const std::vector<Shape>& shapes, std::initializer_list<DType> types,
+              std::string_view type_names) const {
+    const auto tensor = tensors_.describe(name);
     if (std::ranges::find(shapes, tensor.info->shape) == shapes.end()) {
       throw UsageError(fmt::format("{}: tensor '{}' has the shape [{}], config.json makes it [{}]",
                                    tensor.file, name, fmt::join(tensor.info->shape, ", "),
@@ -128,7 +128,6 @@ class DirectorySource final : public WeightSource {
       throw UsageError(fmt::format("{}: tensor '{}' is of type {}; this engine reads {} here", tensor.file,
                                    name, tensor.info->dtype_name, type_names));
     }
-    return tensor;
   }
 
   void check(const PlannedTensor& tensor, const TensorSource& source) const {

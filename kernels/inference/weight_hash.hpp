@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 namespace sparkmpi::kernels::inference {
 
@@ -23,17 +22,7 @@ constexpr std::uint64_t word_hash(std::uint64_t word, std::uint64_t plane, std::
 }
 
 /// What a row of `bytes` bytes adds to its tensor's hash.
-inline std::uint64_t row_hash(const void* data, std::size_t bytes, std::uint64_t plane, std::uint64_t row) {
-  const auto* const from = static_cast<const unsigned char*>(data);
-  const std::uint64_t first = row * ((bytes + 7) / 8);
-  std::uint64_t sum = 0;
-  for (std::size_t at = 0; at < bytes; at += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, from + at, bytes - at < 8 ? bytes - at : 8);
-    sum += word_hash(word, plane, first + at / 8);
-  }
-  return sum;
-}
+std::uint64_t row_hash(const void* data, std::size_t bytes, std::uint64_t plane, std::uint64_t row);
 
 /// The hash of a list of tensors, one more at a time, in the order of tensor_plan(). A vector is one row of
 /// single precision.

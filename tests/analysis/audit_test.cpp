@@ -127,6 +127,16 @@ TEST(Audit, FindsWhatIsPlantedAndNothingElse) {
        "order");
 }
 
+TEST(Audit, PartsAndFormatsOfAModelHaveHashesOfTheirOwn) {
+  const AuditReport report = audit_with([](int i, Launch&, Point& point) {
+    const int kind = i / 2 % 3;
+    point.parameters["tp"] = kind == 1 ? "2" : "1";
+    point.facts["weights_format"] = kind == 2 ? "fp8" : "bf16";
+    point.facts["weights_hash"] = fmt::format("hash {}", kind);
+  });
+  EXPECT_TRUE(found(report, "weights").empty());
+}
+
 TEST(Audit, OneHashForTwoModels) {
   const AuditReport report = audit_with([](int i, Launch&, Point& point) {
     point.facts["weights_hash"] = "abc";

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include "analysis/compare_sentence.hpp"
-#include "analysis/scale.hpp"
 #include "analysis/statistics/sample.hpp"
 #include "base/error.hpp"
 #include "tests/analysis/synthetic.hpp"
@@ -98,6 +97,12 @@ TEST(Compare, FourDigitsWhereAPerMilleMatters) {
   EXPECT_EQ(precise(59900, "1/s"), "59900 /s");
   EXPECT_EQ(precise(0, "B"), "0 B");
   EXPECT_EQ(precise(std::nan(""), "s"), "-");
+}
+
+TEST(Compare, LevelsThatAreNumbersCarryTheFactorsName) {
+  CompareOptions options;
+  options.factor = "block";
+  EXPECT_THAT(compare(make_study({}), options).comparisons.front().sentence, HasSubstr("block=1"));
 }
 
 TEST(Compare, CautionsWhenOrderAndLevelAreOne) {
@@ -194,94 +199,6 @@ TEST(Units, RatesAreAveragedHarmonicallyAndNodesCountOnce) {
   ASSERT_EQ(values.questions.size(), 1U);
   ASSERT_EQ(values.questions.front().units.size(), 1U);
   EXPECT_DOUBLE_EQ(values.questions.front().units.front().value, (2.0 + 4.0) / 2);
-}
-
-/// n ranks, each at `rate(n)`.
-Table scaling_table(const std::function<double(int)>& rate, int launches) {
-  Table table;
-  Random random(9);
-  const std::uint32_t metric =
-      table.add(Metric{"x_per_s", "1/s", "", results::Better::higher, results::Origin::derived});
-  for (const int ranks : {1, 2, 4, 8}) {
-    for (int i = 0; i < launches; ++i) {
-      Launch launch;
-      launch.ranks = ranks;
-      const std::uint32_t at = table.add(launch);
-      Point point;
-      point.launch = at;
-      point.kernel = "stream";
-      const std::uint32_t of_point = table.add(point);
-      const double noise = 1 + 0.002 * gaussian(random);
-      for (int r = 0; r < ranks; ++r)
-        table.add(of_point, table.add(Rank{at, r, 0, "a", "", "", 0}), metric,
-                  std::vector<double>{rate(ranks) * noise * (ranks == 8 && r == 5 ? 0.7 : 1)});
-    }
-  }
-  table.finish();
-  return table;
-}
-
-TEST(Scale, WeakScalingRecoversGustafsonsShare) {
-  // S = n − f(n − 1) with f = 0.1 means a rank's rate of 1 − f + f/n.
-  const ScaleResult result =
-      scale(scaling_table([](int n) { return n == 8 ? (0.9 + 0.1 / n) * 8 / 7.7 : 0.9 + 0.1 / n; }, 5), {});
-  ASSERT_EQ(result.curves.size(), 1U);
-  const ScaleCurve& curve = result.curves.front();
-  ASSERT_EQ(curve.points.size(), 4U);
-  EXPECT_NEAR(curve.serial_share, 0.1, 0.01);
-  EXPECT_LT(curve.serial_share_interval.low, 0.1);
-  EXPECT_GT(curve.serial_share_interval.high, 0.1 - 0.01);
-  EXPECT_NEAR(curve.points[1].efficiency, 0.95, 0.01);
-  EXPECT_LT(curve.points[3].efficiency_interval.low, curve.points[3].efficiency);
-  ASSERT_EQ(result.standouts.size(), 1U) << "rank 5 of 8 runs at 70 %";
-  EXPECT_EQ(result.standouts.front().name, "5");
-  EXPECT_NEAR(result.standouts.front().relative, -0.3, 0.02);
-}
-
-TEST(Scale, TensorParallelOverAllRanksIsOneCurve) {
-  const auto table_with = [](const std::function<int(int)>& tp) {
-    Table table;
-    const std::uint32_t metric =
-        table.add(Metric{"x_per_s", "1/s", "", results::Better::higher, results::Origin::derived});
-    for (const int ranks : {1, 2, 4}) {
-      for (const int batch : {1, 8}) {
-        Launch launch;
-        launch.ranks = ranks;
-        const std::uint32_t at = table.add(launch);
-        Point point;
-        point.launch = at;
-        point.kernel = "inference";
-        point.parameters = {{"concurrency", fmt::format("{}", batch)}, {"tp", fmt::format("{}", tp(ranks))}};
-        // Only the group's first rank says the group's rate.
-        table.add(table.add(point), table.add(Rank{at, 0, 0, "a", "", "", 0}), metric,
-                  std::vector<double>{10.0 * batch * ranks});
-      }
-    }
-    table.finish();
-    return table;
-  };
-  ScaleOptions strong;
-  strong.scaling = Scaling::strong;
-  const ScaleResult divided = scale(table_with([](int ranks) { return ranks; }), strong);
-  ASSERT_EQ(divided.curves.size(), 2U);
-  EXPECT_EQ(divided.curves[0].condition, "concurrency=1");
-  ASSERT_EQ(divided.curves[0].points.size(), 3U);
-  EXPECT_DOUBLE_EQ(divided.curves[0].points[2].efficiency, 1);
-  // Where it is not always so, two ranks as one group and as two are different things.
-  const ScaleResult mixed = scale(table_with([](int ranks) { return ranks == 4 ? 2 : ranks; }), strong);
-  EXPECT_EQ(mixed.curves.size(), 4U);
-  EXPECT_EQ(mixed.curves[0].condition, "concurrency=1 tp=1");
-}
-
-TEST(Scale, StrongScalingRecoversAmdahlsShare) {
-  // Here the rate is the whole job's: S = 1 / (f + (1 − f)/n).
-  ScaleOptions options;
-  options.scaling = Scaling::strong;
-  const ScaleResult result =
-      scale(scaling_table([](int n) { return (n == 8 ? 8 / 7.7 : 1) / (0.2 + 0.8 / n); }, 1), options);
-  EXPECT_NEAR(result.curves.front().serial_share, 0.2, 0.01);
-  EXPECT_TRUE(std::isnan(result.curves.front().points[1].efficiency_interval.low))
-      << "one launch has no interval";
 }
 
 }  // namespace

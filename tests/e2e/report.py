@@ -45,6 +45,19 @@ addEventListener("load", () => setTimeout(() => {
     factor.dispatchEvent(new Event("change"));
     answer.back = before === keys();
   }
+  // What a screen reader and the Tab key find: each stop has a name, the order is the page's own, no level of heading is skipped.
+  const stops = [...document.querySelectorAll("a[href], button, select, summary, [tabindex]")];
+  const named = (stop) => stop.getAttribute("aria-label") || stop.closest("label") || (stop.tagName !== "SELECT" && stop.textContent.trim());
+  answer.unnamed = stops.filter((stop) => !named(stop)).map((stop) => stop.outerHTML.slice(0, 80));
+  answer.out_of_order = stops.filter((stop) => stop.tabIndex !== 0).length;
+  const labels = [...document.querySelectorAll("[role=region], main section")].map((each) => each.getAttribute("aria-label") || each.getAttribute("aria-labelledby"));
+  answer.regions = labels.length === new Set(labels).size && labels.every(Boolean);
+  const depths = [...document.querySelectorAll("h1, h2, h3")].map((heading) => Number(heading.tagName[1]));
+  answer.headings = depths[0] === 1 && depths.every((depth, i) => i === 0 || depth <= depths[i - 1] + 1);
+  answer.live = document.getElementById("tip").getAttribute("aria-live");
+  answer.invisible = stops.filter((stop) => { stop.focus(); return document.activeElement === stop && getComputedStyle(stop).outlineStyle === "none"; }).map((stop) => stop.outerHTML.slice(0, 80));
+  const details = document.querySelector("figure details");
+  details.open = true;
   const plot = document.querySelector("figure svg[role=img]");
   plot.focus();
   plot.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }));
@@ -55,7 +68,10 @@ addEventListener("load", () => setTimeout(() => {
   answer.requests = performance.getEntriesByType("resource").length;
   answer.seen = seen;
   answer.text = document.body.innerText.includes("<script>window.hostile=1");
-  document.documentElement.dataset.probe = encodeURIComponent(JSON.stringify(answer));
+  setTimeout(() => {  // "toggle" comes after this turn
+    answer.rows = details.querySelectorAll("tbody tr").length;
+    document.documentElement.dataset.probe = encodeURIComponent(JSON.stringify(answer));
+  }, 100);
 }, 200));
 </script>"""
 
@@ -78,6 +94,15 @@ def probe(chromium, page, scratch, width):
     return json.loads(unquote(found.group(1)))
 
 
+def printed(chromium, page, scratch):
+    """How many pages the report prints on."""
+    source, pdf = Path(scratch, "printed.html"), Path(scratch, "printed.pdf")
+    source.write_text(page, encoding="utf-8")
+    subprocess.run([chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={scratch}/profile", "--virtual-time-budget=5000",
+                    f"--print-to-pdf={pdf}", source.as_uri()], capture_output=True, timeout=120)
+    return len(re.findall(rb"/Type ?/Page\b(?!s)", pdf.read_bytes())) if pdf.exists() else 0
+
+
 def large_study(path):
     """1,000 launches in two environments, as the CSV that `sparkmpi export` writes."""
     with open(path, "w", newline="") as file:
@@ -88,6 +113,19 @@ def large_study(path):
                 for sample in range(3):
                     value = 100 + number + (trial * 7919 + sample * 31) % 97 / 50
                     writer.writerow([f"t{trial}", ("native", "docker")[trial % 2], trial, "inference", f"model-{trial // 2 % 4}", 0, metric, "1/s", "higher", sample, value])
+
+
+def scaling_runs(path):
+    """A model divided over 1, 2 and 4 ranks (only the first of them has the rate), and as many replicas; three launches of each."""
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["trial", "environment", "ranks", "kernel", "model", "parameters", "rank", "metric", "unit", "better", "iteration", "value"])
+        for trial in range(3):
+            for ranks in (1, 2, 4):
+                writer.writerow([f"s{ranks}-{trial}", "native", ranks, "inference", "M", f"tp={ranks}", 0, "decode_tokens_per_s", "1/s", "higher", 0, (100 + trial) * ranks**0.9])
+                for rank in range(ranks):
+                    writer.writerow([f"w{ranks}-{trial}", "native", ranks, "inference", "M", "tp=1", rank, "decode_tokens_per_s", "1/s", "higher", 0, 100 + trial - ranks])
+    return path
 
 
 def main():
@@ -156,10 +194,19 @@ def main():
         checks.expect(size < 3_000_000, f"{size} bytes for 1,000 trials")
         checks.expect({"environment", "model"} <= {each["factor"] for each in data_of(large)[0]["comparisons"]}, "not compared by all that varies")
         checks.expect(start("report", "large.csv", "-o", "report.html").returncode == 2, "a report was overwritten without --force")
+        scaled = data_of(report(scaling_runs(Path(scratch, "scaling.csv"))))[0]["scaling"]["kinds"]
+        checks.expect([(kind["scaling"], kind["over"]) for kind in scaled] == [("strong", "tp"), ("weak", "ranks")], f"scaling: {scaled}")
+        checks.expect(all("does not scale" in curve["fit"]["sentence"] for kind in scaled for curve in kind["curves"]), "a curve without a fit")
+        strong = start("scale", "--strong", "scaling.csv")
+        checks.expect("Amdahl" in strong.stdout and "one model divided over ranks" in strong.stdout, f"scale --strong: {strong.stdout}")
+        checks.expect(start("scale", "scaling.csv", "--over", "tp").returncode == 2, "weak scaling over tp")
         checks.expect(start("report", "large.csv", "--format", "pdf").returncode == 2, "--format pdf")
         text = start("report", "--help")
         checks.expect(text.returncode == 0 and "Example: sparkmpi report" in text.stdout, "report --help has no example")
 
+        if chromium:
+            pages = printed(chromium, phase1, scratch)
+            checks.expect(3 <= pages <= 20, f"the report prints on {pages} pages")
         for page, width, sections in ((phase1, 1200, {"comparison", "distributions"}), (large, 1200, {"comparison"}),
                                       (runs, 500, {"timelines", "balance", "kv", "node_ranks"})) if chromium else ():
             answer = probe(chromium, page, scratch, width)
@@ -170,6 +217,10 @@ def main():
             empty = {name for name in sections if answer.get("figures", {}).get(name, 0) < 2}
             checks.expect(not empty, f"nothing drawn in {empty}: {answer.get('figures')}")
             checks.expect(answer.get("tip"), "the arrow keys say nothing")
+            checks.expect(answer.get("unnamed") == [] and answer.get("out_of_order") == 0 and answer.get("invisible") == [],
+                          f"Tab key: without a name {answer.get('unnamed')}, without visible focus {answer.get('invisible')}")
+            checks.expect(answer.get("regions") and answer.get("headings") and answer.get("live") == "polite", f"a screen reader's view: {answer}")
+            checks.expect(answer.get("rows"), "the table of a figure's data is empty")
             checks.expect(answer.get("theme") in ("dark", "light"), "the colour switch does nothing")
             if page is not runs:
                 checks.expect(answer.get("switched") and answer.get("back"), f"the factor switch does nothing: {answer}")

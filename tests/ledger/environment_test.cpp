@@ -18,6 +18,12 @@ Getenv variables(std::map<std::string, std::string, std::less<>> values) {
   };
 }
 
+TEST(Environment, RuncIsWhatRootfsRunSaysItIs) {
+  const ContainerVerdict verdict = detect_container(tree("gb10"), variables({{"container", "runc"}}));
+  EXPECT_EQ(verdict.name, "runc");
+  EXPECT_EQ(verdict.evidence, "the variable 'container' says 'runc'");
+}
+
 TEST(Environment, TellsContainersApart) {
   for (const char* name : {"docker", "podman", "nspawn", "chroot"}) {
     const ContainerVerdict verdict = detect_container(tree(name), variables({}));

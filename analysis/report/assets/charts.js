@@ -11,7 +11,7 @@ function runChart(parent, factor, row) {
     draw(plot, width, zoom) {
       const left = 78, right = grouped.length ? 16 + 18 * names.length : 16, height = 260, marks = [];
       const x = zoom.rescaleX(d3.scaleLinear(roomy(rows.map((r) => r[1])), [left, width - right]));
-      const y = d3.scaleLinear(roomy(rows.map((r) => r[2]).concat(row.groups.flatMap((g) => [g.low, g.high]))), [height, 10]).nice(5);
+      const y = d3.scaleLinear(roomy(rows.map((r) => r[2]).concat(row.groups.flatMap((g) => [g.low, g.high])), true), [height, 10]).nice(5);
       axes(plot, x, y, width, height, left, row.unit, "launch, in order of time");
       row.groups.forEach((group, index) => {
         const level = slot(group.level);
@@ -32,10 +32,10 @@ function runChart(parent, factor, row) {
   });
 }
 
-function ecdfChart(parent, item) {
+function ecdfChart(parent, factor, item) {
   figure(parent, {
-    title: name(item), describe: `${item.meaning}. Share of samples at or below a value: ` + item.groups.map((g) => `${g.level || "all"} ${g.samples} samples`).join(", ") + ".",
-    key: item.groups.length > 1 ? item.groups.map((group) => group.level) : null, zooms: true, header: ["environment", item.metric, "share", "unit"],
+    title: name(item), describe: `${item.meaning ? item.meaning + ". " : ""}Share of samples at or below a value: ` + item.groups.map((g) => `${g.level || "all"} ${g.samples} samples`).join(", ") + ".",
+    key: item.groups.length > 1 ? item.groups.map((group) => group.level) : null, zooms: true, header: [factor, item.metric, "share", "unit"],
     rows: item.groups.flatMap((group) => group.values.map((value, i) => [group.level, value, group.shares[i], item.unit])),
     draw(plot, width, zoom) {
       const left = 52, height = 250, marks = [];
@@ -45,7 +45,7 @@ function ecdfChart(parent, item) {
         const level = slot(group.level);
         const points = group.values.map((value, i) => [x(value), y(group.shares[i]), i]).filter((p) => p[0] >= left && p[0] <= width - 12);
         plot.append("path").attr("d", line((p) => p[0], (p) => p[1], d3.curveStepAfter)(points)).attr("fill", "none").attr("stroke", COLOURS[level]).attr("stroke-width", 2)
-          .attr("stroke-dasharray", level ? `${8 - level} ${2 + (level % 3)}` : null);
+          .attr("stroke-dasharray", item.groups.length > 1 && level ? `${8 - level} ${2 + (level % 3)}` : null);
         for (const [px, py, i] of points) marks.push({ x: px, y: py, text: `${group.level}\n${(100 * group.shares[i]).toFixed(1)} % at most ${quantity(group.values[i], item.unit)}` });
       });
       return { height: height + 42, marks };
@@ -77,26 +77,47 @@ function timelineChart(parent, item) {
   });
 }
 
-function scaleChart(parent, over, curve) {
-  figure(parent, {
-    title: name(curve), describe: `Efficiency over ${over} against the smallest size, 95 % intervals over launches; dashed: ideal.`,
-    header: [over, "launches", "value_per_rank", "speedup", "efficiency", "low", "high", "unit"], rows: curve.points.map((p) => [p.size, p.launches, p.value, p.speedup, p.efficiency, p.low, p.high, curve.unit]),
+/// What Amdahl's (strong) or Gustafson's fit (weak) says of n times the smallest size.
+const fitted = (strong, share, n) => (strong ? 1 / (share + (1 - share) / n) : n - share * (n - 1));
+
+/// Speed-up, with its ideal and its fit, and efficiency, over sizes in steps of a factor.
+function scaleCharts(parent, kind, curve) {
+  const strong = kind.scaling === "strong", pair = element("div", { class: "pair" }), first = curve.points[0].size;
+  const over = { tp: "ranks that share the model (tp)", ranks: "ranks", nodes: "nodes" }[kind.over];
+  parent.append(element("p", { class: "faint", text: kind.meaning }), pair);
+  if (curve.fit.sentence) parent.append(element("p", { text: curve.fit.sentence }));
+  const header = [kind.over, "launches", curve.metric, "unit", "speedup", "speedup_low", "speedup_high", "efficiency", "efficiency_low", "efficiency_high"];
+  const rows = curve.points.map((p) => [p.size, p.launches, p.value, curve.unit, p.speedup, ...p.speedup_interval, p.efficiency, ...p.efficiency_interval]);
+  const chart = (what, bounds, label, scale, ideal, fit, format) => figure(pair, {
+    title: label, about: name(curve), describe: `Over ${over}, against ${first}. Dashed: ideal${curve.fit.share === null ? "" : "; line: the fit"}; bars: 95 % intervals over launches.`, header, rows,
     draw(plot, width) {
-      const left = 52, height = 230;
-      const x = d3.scalePoint(curve.points.map((p) => p.size), [left, width - 12]).padding(.5);
-      const y = d3.scaleLinear([0, Math.max(1.1, ...curve.points.flatMap((p) => [p.efficiency, p.high || 0]))], [height, 10]);
-      plot.append("g").attr("class", "grid").attr("transform", `translate(${left},0)`).call(d3.axisLeft(y).ticks(5).tickSize(-(width - left - 12)).tickFormat("")).select(".domain").remove();
-      plot.append("g").attr("transform", `translate(0,${height})`).call(d3.axisBottom(x));
-      plot.append("g").attr("transform", `translate(${left},0)`).call(d3.axisLeft(y).ticks(5, "%"));
-      plot.append("text").attr("x", width - 12).attr("y", height + 34).attr("text-anchor", "end").text(over);
-      plot.append("line").attr("x1", left).attr("x2", width - 12).attr("y1", y(1)).attr("y2", y(1)).attr("stroke", "var(--faint)").attr("stroke-dasharray", "4 4");
-      plot.append("path").attr("d", line((p) => x(p.size), (p) => y(p.efficiency))(curve.points)).attr("fill", "none").attr("stroke", COLOURS[0]).attr("stroke-width", 2);
-      const marks = curve.points.map((p) => {
-        if (p.low !== null) plot.append("line").attr("x1", x(p.size)).attr("x2", x(p.size)).attr("y1", y(p.low)).attr("y2", y(p.high)).attr("stroke", COLOURS[0]).attr("stroke-width", 3);
-        plot.append("path").attr("d", symbol(0, 60)).attr("transform", `translate(${x(p.size)},${y(p.efficiency)})`).attr("fill", COLOURS[0]);
-        return { x: x(p.size), y: y(p.efficiency), text: `${p.size} ${over}: efficiency ${(100 * p.efficiency).toFixed(1)} %\nspeed-up ${p.speedup}, ${quantity(p.value, curve.unit)} per rank\n${p.launches} launches` };
+      const left = 48, height = 230, sizes = curve.points.map((p) => p.size), end = width - 12;
+      const x = d3.scaleLog([first, sizes.at(-1)], [left + 20, end - 20]).base(2), y = scale([height, 10]), [least, most] = y.domain();
+      const steps = format === "%" ? y.ticks(5) : sizes.map((size) => size / first);
+      plot.append("g").attr("class", "grid").attr("transform", `translate(${left},0)`).call(d3.axisLeft(y).tickValues(steps).tickSize(-(end - left)).tickFormat("")).select(".domain").remove();
+      plot.append("path").attr("d", `M${left},${height}H${end}`).attr("class", "domain");
+      plot.append("g").attr("transform", `translate(0,${height})`).call(d3.axisBottom(x).tickValues(sizes).tickFormat((size) => size).tickSizeOuter(0)).select(".domain").remove();
+      plot.append("g").attr("transform", `translate(${left},0)`).call(d3.axisLeft(y).tickValues(steps).tickFormat(format === "%" ? d3.format(".0%") : (value) => `${Number(value.toPrecision(3))}×`));
+      plot.append("text").attr("x", end).attr("y", height + 34).attr("text-anchor", "end").text(over);
+      const along = d3.range(0, 41).map((i) => first * (sizes.at(-1) / first) ** (i / 40));
+      const curveOf = (f) => line((size) => x(size), (size) => y(Math.min(most, Math.max(least, f(size / first)))))(along);
+      plot.append("path").attr("d", curveOf(ideal)).attr("fill", "none").attr("stroke", "var(--faint)").attr("stroke-dasharray", "4 4");
+      if (curve.fit.share !== null) plot.append("path").attr("d", curveOf(fit)).attr("fill", "none").attr("stroke", COLOURS[0]).attr("stroke-width", 2);
+      const marks = curve.points.filter((p) => p[what] !== null).map((p) => {
+        const at = x(p.size), [low, high] = p[bounds];
+        if (low !== null) plot.append("line").attr("x1", at).attr("x2", at).attr("y1", y(low)).attr("y2", y(high)).attr("stroke", COLOURS[0]).attr("stroke-width", 3);
+        plot.append("path").attr("d", symbol(0, 60)).attr("transform", `translate(${at},${y(p[what])})`).attr("fill", COLOURS[0]);
+        return { x: at, y: y(p[what]), text: `${p.size} ${kind.over}: speed-up ${p.speedup}, efficiency ${(100 * p.efficiency).toFixed(1)} %\n${quantity(p.value, curve.unit)}${strong ? "" : " per rank"}, ${p.launches} launches`
+          + (low === null ? "" : `\n95 %: ${format === "%" ? `${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)} %` : `${low} to ${high}`}`) };
       });
       return { height: height + 42, marks };
     },
   });
+  // Both axes of the speed-up in steps of a factor, so that ideal is a straight line.
+  const ends = (what, bounds) => curve.points.flatMap((p) => [p[what], ...p[bounds]]).filter((value) => value !== null && value > 0);
+  const times = ends("speedup", "speedup_interval"), shares = ends("efficiency", "efficiency_interval");
+  chart("speedup", "speedup_interval", "Speed-up", (range) => d3.scaleLog([.9 * d3.min([1, ...times]), 1.1 * d3.max([curve.points.at(-1).size / first, ...times])], range),
+    (n) => n, (n) => fitted(strong, curve.fit.share, n));
+  chart("efficiency", "efficiency_interval", "Efficiency", (range) => d3.scaleLinear([0, 1.05 * d3.max([1, ...shares])], range),
+    () => 1, (n) => fitted(strong, curve.fit.share, n) / n, "%");
 }

@@ -41,17 +41,19 @@ function saveCsv(title, header, rows) {
 }
 
 /// `draw(plot, width, zoom)` draws into an SVG group and returns { height, marks: [{ x, y, text }] }; `zoom` rescales x where the figure zooms.
-function figure(parent, { title, describe, header, rows, key, zooms, draw }) {
-  const svg = d3.create("svg").attr("role", "img").attr("tabindex", 0).attr("aria-label", `${title}. ${describe || ""} Arrow keys go through the values.`);
+/// `about` completes the title where the page beside it says it already.
+function figure(parent, { title, about, describe, header, rows, key, zooms, draw }) {
+  const whole = about ? `${title}, ${about}` : title;
+  const svg = d3.create("svg").attr("role", "img").attr("tabindex", 0).attr("aria-label", `${whole}. ${describe || ""} Arrow keys go through the values.`);
   const box = element("div", { class: "plot" }, svg.node());
   const made = element("figure", {}, element("figcaption", { text: title }));
   if (describe) made.append(element("p", { class: "faint", text: describe }));
   if (key) made.append(legend(key));
   made.append(box);
-  const controls = element("div", { class: "controls" }, element("button", { type: "button", text: "CSV", "aria-label": `Save the data of ${title} as CSV`, on: { click: () => saveCsv(title, header, rows) } }));
+  const controls = element("div", { class: "controls" }, element("button", { type: "button", text: "CSV", "aria-label": `Save the data of ${whole} as CSV`, on: { click: () => saveCsv(whole, header, rows) } }));
   let marks = [], here = -1, transform = d3.zoomIdentity;
-  const paint = () => {
-    const width = Math.max(260, box.clientWidth);
+  const paint = (given) => {
+    const width = given || Math.max(260, box.clientWidth);
     svg.selectAll("*").remove();
     const result = draw(svg.append("g"), width, transform);
     marks = result.marks;
@@ -90,14 +92,16 @@ function figure(parent, { title, describe, header, rows, key, zooms, draw }) {
     svg.call(zoom);
     for (const [text, label, act] of [["+", "Zoom in", () => svg.call(zoom.scaleBy, 2)], ["−", "Zoom out", () => svg.call(zoom.scaleBy, .5)],
       ["Reset", "Reset zoom", () => svg.call(zoom.transform, d3.zoomIdentity)]]) {
-      controls.append(element("button", { type: "button", text, "aria-label": `${label}: ${title}`, on: { click: () => { extend(); act(); } } }));
+      controls.append(element("button", { type: "button", text, "aria-label": `${label}: ${whole}`, on: { click: () => { extend(); act(); } } }));
     }
   }
-  const details = element("details", {}, element("summary", { text: "Data as a table" }));
-  details.addEventListener("toggle", () => { if (details.open && details.children.length === 1) details.append(table(header, rows, 200)); });
+  const details = element("details", {}, element("summary", { text: "Data as a table", "aria-label": `Data of ${whole} as a table` }));
+  details.addEventListener("toggle", () => { if (details.open && details.children.length === 1) details.append(table(`Data of ${whole}`, header, rows, 200)); });
   made.append(controls, details);
   parent.append(made);
-  new ResizeObserver(() => requestAnimationFrame(paint)).observe(box);
+  new ResizeObserver(() => requestAnimationFrame(() => paint())).observe(box);
+  addEventListener("beforeprint", () => paint(box.closest(".pair") ? 340 : 700));  // CSS pixels of a page, or of half of it
+  addEventListener("afterprint", () => paint());
   paint();
 }
 
@@ -110,17 +114,17 @@ function legend(names) {
 }
 
 function axes(plot, x, y, width, height, left, unit, xLabel, xUnit) {
-  const across = ticks(x, Math.max(2, Math.floor(width / 110)), xUnit);
+  const across = ticks(x, Math.max(2, Math.floor(width / 110)), xUnit).filter((value) => xUnit || Number.isInteger(value));
   plot.append("g").attr("class", "grid").attr("transform", `translate(${left},0)`).call(d3.axisLeft(y).tickValues(ticks(y, 5, unit)).tickSize(-(width - left - 12)).tickFormat("")).select(".domain").remove();
-  plot.append("g").attr("transform", `translate(0,${height})`).call(d3.axisBottom(x).tickValues(across).tickFormat(xUnit ? (v) => quantity(v, xUnit) : (v) => (Number.isInteger(v) ? v : "")));
+  plot.append("g").attr("transform", `translate(0,${height})`).call(d3.axisBottom(x).tickValues(across).tickFormat((v) => (xUnit ? quantity(v, xUnit) : v)));
   plot.append("g").attr("transform", `translate(${left},0)`).call(d3.axisLeft(y).tickValues(ticks(y, 5, unit)).tickFormat((v) => quantity(v, unit)));
   plot.append("text").attr("x", width - 12).attr("y", height + 34).attr("text-anchor", "end").text(xLabel);
 }
 
-/// A domain with some room, never empty.
-function roomy(values) {
+/// A domain with some room, never empty; `positive`: not below 0 where no value is.
+function roomy(values, positive = false) {
   const [low, high] = d3.extent(values.filter((value) => value !== null && Number.isFinite(value)));
   if (low === undefined) return [0, 1];
   const room = (high - low) * .08 || Math.abs(high) * .02 || 1;
-  return [low - room, high + room];
+  return [positive && low >= 0 ? Math.max(0, low - room) : low - room, high + room];
 }

@@ -58,7 +58,7 @@ function nodeRankChart(parent, item) {
       text: `node ${hosts.get(c.node)}, rank ${c.rank}, ${c.device}\n${quantity(c.value, item.unit)}, ${share.toFixed(2)} % from the median` };
   });
   heatMap(parent, {
-    title: name(item), describe: `${item.meaning}. Rows: nodes; columns: ranks on the node; per cent from the median rank, ${quantity(median, item.unit)}. Blue: below; orange: above.`,
+    title: name(item), describe: `${item.meaning ? item.meaning + ". " : ""}Rows: nodes; columns: ranks on the node; per cent from the median rank, ${quantity(median, item.unit)}. Blue: below; orange: above.`,
     rows: [...hosts.values()], columns: [...new Set(cells.map((c) => c.column))], cells, fill: (cell) => shade(cell.share),
     header: ["node", "host", "rank", "device", item.metric, "unit"], data: item.cells.map((c) => [c.node, c.host, c.rank, c.device, c.value, item.unit]),
   });
@@ -69,7 +69,7 @@ function bars(parent, { title, describe, list, header, rows }) {
   figure(parent, {
     title, describe, header, rows,
     draw(plot, width) {
-      const left = Math.min(210, Math.max(110, width * .34)), step = 26, x = d3.scaleLinear(roomy(list.flatMap((b) => [b.from, b.to, 0])), [left, width - 20]);
+      const left = Math.min(210, Math.max(160, width * .34)), step = 26, x = d3.scaleLinear(roomy(list.flatMap((b) => [b.from, b.to, 0])), [left, width - 20]);
       const height = list.length * step + 8, across = ticks(x, Math.max(2, Math.floor(width / 180)), "B");
       plot.append("g").attr("class", "grid").call(d3.axisTop(x).tickValues(across).tickSize(-height).tickFormat("")).select(".domain").remove();
       plot.append("g").attr("transform", `translate(0,${height})`).call(d3.axisBottom(x).tickValues(across).tickFormat((v) => quantity(v, "B")));

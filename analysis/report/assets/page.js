@@ -33,11 +33,11 @@ function choice(parent, label, names, use) {
   return select;
 }
 
-function table(header, rows, most = rows.length) {
+function table(label, header, rows, most = rows.length) {
   const shown = rows.slice(0, most);
   const made = element("table", {}, element("thead", {}, element("tr", {}, ...header.map((text) => element("th", { scope: "col", text })))),
     element("tbody", {}, ...shown.map((row) => element("tr", {}, ...row.map((cell) => element("td", { text: cell === null || cell === undefined ? "-" : cell }))))));
-  const box = element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Table" }, made);
+  const box = element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, made);
   if (rows.length > most) box.append(element("p", { class: "note", text: `${most} of ${rows.length} rows; the CSV has all of them.` }));
   return box;
 }

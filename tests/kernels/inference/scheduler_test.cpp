@@ -125,6 +125,39 @@ TEST_F(SchedulerTest, AStopRequestKeepsWhatThereIsAndFreesTheCache) {
   EXPECT_EQ(engine.kv().free_blocks(), 100);
 }
 
+TEST_F(SchedulerTest, PrefillAloneGivesNoTokens) {
+  FakeEngine engine(100, 16);
+  const auto requests = requests_of({{20, 0}, {5, 0}});
+  EXPECT_EQ(kv_tokens(requests[0]), 20);
+  const RequestLog log = run(engine, requests, {2, 8, 0});
+  EXPECT_TRUE(log.tokens.empty());
+  std::int64_t prefilled = 0;
+  for (const StepEvent& step : log.steps) {
+    prefilled += step.prefill_tokens;
+    EXPECT_EQ(step.decode_tokens, 0);
+  }
+  EXPECT_EQ(prefilled, 25);
+  EXPECT_TRUE(log.requests[0].finished && log.requests[1].finished);
+  EXPECT_EQ(engine.kv().free_blocks(), 100);
+}
+
+TEST_F(SchedulerTest, DecodeAloneDecodesInEveryStep) {
+  for (const std::int64_t depth : {0, 15}) {
+    FakeEngine engine(100, 16);
+    const auto requests = requests_of({{static_cast<std::size_t>(depth) + 1, 4}});
+    SchedulerOptions options;
+    options.depth = depth;
+    options.decode_only = true;
+    const RequestLog log = run(engine, requests, options);
+    ASSERT_EQ(log.steps.size(), 4U);
+    for (const StepEvent& step : log.steps) {
+      EXPECT_EQ(step.prefill_tokens, 0);
+      EXPECT_EQ(step.decode_tokens, 1);
+    }
+    EXPECT_EQ(log.tokens.size(), 4U);
+  }
+}
+
 /// Made-up times: two requests, 10 ms a step.
 RequestLog made_up_log() {
   RequestLog log;

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #include "kernels/inference/cuda_inference.hpp"
 
@@ -60,6 +62,22 @@ TEST(DeviceKv, BlocksArePaddedToTheKernelsWidths) {
   config.head_dim = 80;
   EXPECT_EQ(device_kv_block_bytes(config, 16, KvType::bf16), 2U * 3 * 2 * 16 * 96 * 2);
   EXPECT_EQ(device_kv_block_bytes(config, 16, KvType::fp8_e4m3), 2U * 3 * 2 * 16 * 96);
+}
+
+TEST(WeightHash, ARowIsTheSumOfItsWords) {
+  std::vector<unsigned char> bytes(3000);
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<unsigned char>(mix_bits(i));
+  for (const std::size_t length : {0, 1, 7, 8, 9, 63, 64, 65, 72, 1000, 2999}) {
+    for (const std::uint64_t row : {0ULL, 3ULL, 1ULL << 33U}) {
+      std::uint64_t expected = 0;
+      for (std::size_t at = 0; at < length; at += 8) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, bytes.data() + 1 + at, std::min<std::size_t>(8, length - at));
+        expected += word_hash(word, 2, row * ((length + 7) / 8) + at / 8);
+      }
+      EXPECT_EQ(row_hash(bytes.data() + 1, length, 2, row), expected) << length << " bytes of row " << row;
+    }
+  }
 }
 
 }  // namespace
