@@ -33,6 +33,9 @@ class Group {
   virtual void sum(std::span<float> values) = 0;
   /// `root`'s bytes on every member. Throws as sum().
   virtual void broadcast(std::span<std::byte> bytes, int root) = 0;
+  /// Not collective: throws PeerFailure when a member has left by an exception, and waits for nobody. For
+  /// loops that wait for the members by other means.
+  virtual void poll() = 0;
 };
 
 /// A group of one.
@@ -42,6 +45,7 @@ class SoloGroup final : public Group {
   int size() const override { return 1; }
   void sum(std::span<float>) override {}
   void broadcast(std::span<std::byte>, int) override {}
+  void poll() override {}
 };
 
 class Communicator {

@@ -68,6 +68,8 @@ class RankGroup final : public kernels::Group {
     wait();
   }
 
+  void poll() override { leave_when_another_has(); }
+
  private:
   static int checked_count(std::size_t bytes) {
     constexpr std::size_t kMost = std::size_t{1} << 30;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/communicator.hpp"
+#include "kernels/inference/all_reduce_method.hpp"
 #include "kernels/inference/engine.hpp"
 #include "kernels/inference/kv_type.hpp"
 #include "kernels/inference/model_shard.hpp"
@@ -20,10 +21,10 @@ namespace sparkmpi::kernels::inference {
 /// Runs a function on every worker of a team: (worker, workers).
 using Team = std::function<void(const std::function<void(int, int)>&)>;
 
-/// What the weights are made of, and which part of them; for the length of the call.
+/// What the weights are made of.
 struct WeightOrigin {
-  const ModelShard& shard;                 ///< this member's; of the whole model when it is not divided
-  const std::vector<PlannedTensor>& plan;  ///< tensor_plan(shard.whole): shard.part_of() says which part
+  const std::vector<PlannedTensor>& plan;  ///< tensor_plan(the whole model)
+  const ModelShard& shard;                 ///< which part of it goes to the device
   const WeightSource& source;
   std::optional<std::uint64_t>
       seed;          ///< given: matrices are made on the device, with the bits that `source` has
@@ -35,12 +36,12 @@ struct WeightOrigin {
 class DeviceWeights {
  public:
   virtual ~DeviceWeights() = default;
-  virtual const ModelConfig& config() const = 0;  ///< the member's: ModelShard::local
+  virtual const ModelConfig& config() const = 0;  ///< ModelShard::local
   virtual int ordinal() const = 0;
   /// Device memory held.
   virtual std::uint64_t bytes() const = 0;
-  /// As Weights::hash() of the host: of the canonical bytes of the member's parts that went to the device,
-  /// or, made there, came back from it.
+  /// As Weights::hash() of the host: of the canonical bytes that went to the device, or, made there, came
+  /// back from it.
   virtual std::uint64_t hash() const = 0;
 };
 
@@ -48,11 +49,12 @@ struct CudaEngineOptions {
   std::int64_t kv_blocks = 1;
   int block_tokens = 16;  ///< a multiple of 16
   KvType kv_type = KvType::bf16;
+  /// The ranks that compute the model together, in the order of their shards; null: this one alone. It
+  /// outlives the engine.
+  Group* group = nullptr;
+  AllReduceMethod all_reduce = AllReduceMethod::automatic;  ///< how they add up
   std::int64_t batch = 1;          ///< sequences that decode at once: their graph is made beforehand
   std::int64_t step_tokens = 512;  ///< most tokens of a step; a larger one makes room for itself
-  /// The members that the model is divided between, which run the same steps at the same time; outlives the
-  /// engine. Null or of one: the model is not divided.
-  Group* group = nullptr;
 };
 
 /// Bytes of one block of tokens in a GPU's pool, all layers.
@@ -66,10 +68,7 @@ struct CudaInference {
   static constexpr std::string_view kInterface = "inference";
   /// Throws Error that names what was asked and what was free when memory runs out, as make_engine does: then
   /// all of it is free again.
-  /// @param config origin.shard.local.
-  std::unique_ptr<DeviceWeights> (*load)(int ordinal, const ModelConfig& config,
-                                         const WeightOrigin& origin) = nullptr;
-  /// Collective over options.group; every member then has the logits and the arg-max of the whole vocabulary.
+  std::unique_ptr<DeviceWeights> (*load)(int ordinal, const WeightOrigin& origin) = nullptr;
   /// @param weights outlive the engine. Heads have a device_kv_width, blocks are multiples of kDeviceKvTile.
   std::unique_ptr<Engine> (*make_engine)(const DeviceWeights& weights,
                                          const CudaEngineOptions& options) = nullptr;

@@ -65,7 +65,9 @@ class CudaModel final : public LoadedModel {
     options.batch = settings_.decode_batch();
     options.step_tokens = settings_.scheduler.prefill_chunk;
     options.group = &group_;
+    options.all_reduce = settings_.all_reduce;
     std::unique_ptr<Engine> engine = interface_.make_engine(*weights_, options);
+    for (const auto& [name, value] : engine->facts()) recorder.fact(name, value);
     warm_up(*engine);
     return engine;
   }
@@ -103,8 +105,7 @@ class CudaModel final : public LoadedModel {
     };
     const std::optional<std::uint64_t> seed =
         settings_.synthetic ? std::optional(settings_.seed) : std::nullopt;
-    return interface_.load(site_.placement.device.ordinal, shard.local,
-                           {shard, plan, *source, seed, team, progress});
+    return interface_.load(site_.placement.device.ordinal, {plan, shard, *source, seed, team, progress});
   }
 
   const Settings& settings_;

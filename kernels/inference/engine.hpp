@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 
+#include "base/attributes.hpp"
 #include "kernels/inference/kv_cache.hpp"
 #include "kernels/inference/model_config.hpp"
 
@@ -44,6 +45,9 @@ class Engine {
   /// Bytes of the distinct experts, all layers together, to which the last step routed its tokens: what
   /// step_bytes could not know beforehand. 0 for dense models.
   virtual std::uint64_t last_step_expert_bytes() const { return 0; }
+
+  /// What the result file is to say of how it computes.
+  virtual Attributes facts() const { return {}; }
 };
 
 }  // namespace sparkmpi::kernels::inference

@@ -61,6 +61,11 @@ void refuse_half_groups(const ModelConfig& config, int size) {
 
 }  // namespace
 
+MatrixPart matrix_part(const MemberPart& part) {
+  return {static_cast<std::size_t>(part.rows.begin), static_cast<std::size_t>(part.rows.size()),
+          static_cast<std::size_t>(part.columns.begin), static_cast<std::size_t>(part.columns.size())};
+}
+
 MemberPart ModelShard::part_of(const PlannedTensor& tensor) const {
   const Range all_rows{0, static_cast<std::int64_t>(tensor.rows)},
       all_columns{0, static_cast<std::int64_t>(tensor.columns)};

@@ -6,6 +6,7 @@
 #include "kernels/inference/model_config.hpp"
 #include "kernels/inference/shard.hpp"
 #include "kernels/inference/tensor_plan.hpp"
+#include "kernels/inference/weight_source.hpp"
 
 namespace sparkmpi::kernels::inference {
 
@@ -15,6 +16,9 @@ struct MemberPart {
   Range rows, columns;
   bool replicated = false;  ///< whole, and every member has the same
 };
+
+/// As WeightSource::read wants it.
+MatrixPart matrix_part(const MemberPart& part);
 
 /// One member's model. Divided: query heads with their KV heads (Q, K, V by rows, O by columns, sinks), the
 /// intermediate units of every feed-forward part and every expert (gate and up by rows, down by columns), the

@@ -16,7 +16,7 @@
 
 namespace sparkmpi::kernels::inference {
 
-const std::array<OptionSpec, 19> kOptions = {{
+const std::array<OptionSpec, 20> kOptions = {{
     {.name = "model",
      .short_name = 'm',
      .kind = OptionKind::text,
@@ -55,6 +55,13 @@ const std::array<OptionSpec, 19> kOptions = {{
      .minimum = 1,
      .maximum = 65536,
      .help = "ranks that work on one model together (tensor parallel); 1: a whole model on each"},
+    {.name = "all-reduce",
+     .kind = OptionKind::text,
+     .default_value = "auto",
+     .list = true,
+     .help =
+         "how GPUs of one model add up their parts: peer (each other's memory), nccl, staged (through the "
+         "host), or auto: the fastest that works between them"},
     {.name = "n-depth",
      .short_name = 'd',
      .kind = OptionKind::integer,
@@ -168,6 +175,12 @@ std::vector<Request> requests_of(const Parameters& parameters, const ModelConfig
                          static_cast<std::uint64_t>(parameters.integer("seed")));
 }
 
+AllReduceMethod chosen_all_reduce(const std::string& word) {
+  const std::optional<AllReduceMethod> method = parse_all_reduce_method(word);
+  if (!method) throw UsageError(fmt::format("--all-reduce {}: give {}", word, kAllReduceMethods));
+  return *method;
+}
+
 LoadMode chosen_load_mode(const std::string& word) {
   if (word == "mmap") return LoadMode::mapped;
   if (word == "direct") return LoadMode::direct;
@@ -210,9 +223,6 @@ void refuse_beyond_device(const Settings& settings, const Site& site) {
 
 /// The GPU engine's own limits, before anything is loaded.
 void refuse_beyond_kernels(const Settings& settings) {
-  if (settings.shard.divided())
-    throw UsageError(fmt::format("--tp {}: the GPU engine has no tensor parallelism; use --device host",
-                                 settings.shard.member.size));
   if (device_kv_width(settings.model.config.head_dim) == 0)
     throw UsageError(fmt::format("{}: heads of {} elements; the GPU engine has attention for up to 256",
                                  settings.model.config.name, settings.model.config.head_dim));
@@ -324,6 +334,7 @@ Settings resolve(const Parameters& parameters, const Site& site) {
   settings.repetitions = parameters.integer("repetitions");
   settings.seed = static_cast<std::uint64_t>(parameters.integer("seed"));
   settings.load = chosen_load_mode(parameters.text("load"));
+  settings.all_reduce = chosen_all_reduce(parameters.text("all-reduce"));
   settings.kv_type = chosen_kv_type(parameters, site.placement.device);
   settings.cpus = chosen_cpus(site.placement, parameters.integer("threads"));
   settings.save_tokens = parameters.flag("save-tokens");

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/inference/all_reduce_method.hpp"
 #include "kernels/inference/direct_read.hpp"
 #include "kernels/inference/kv_budget.hpp"
 #include "kernels/inference/kv_type.hpp"
@@ -17,7 +18,7 @@
 
 namespace sparkmpi::kernels::inference {
 
-extern const std::array<OptionSpec, 19> kOptions;
+extern const std::array<OptionSpec, 20> kOptions;
 
 /// A point's parameters, resolved: every fault that can be found without measuring has been found.
 struct Settings {
@@ -34,6 +35,7 @@ struct Settings {
   std::vector<int> cpus;
   bool save_tokens = false;
   LoadMode load = LoadMode::mapped;
+  AllReduceMethod all_reduce = AllReduceMethod::automatic;
   bool synthetic = false;  ///< weights are made from the seed
   int group = 0;           ///< which of the groups that work on one model, in rank order
 

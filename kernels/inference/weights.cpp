@@ -136,9 +136,7 @@ class Weights::Builder {
   }
 
   MatrixPart part_of(const PlannedTensor& tensor) const {
-    const MemberPart part = weights_.shard_.part_of(tensor);
-    return {static_cast<std::size_t>(part.rows.begin), static_cast<std::size_t>(part.rows.size()),
-            static_cast<std::size_t>(part.columns.begin), static_cast<std::size_t>(part.columns.size())};
+    return matrix_part(weights_.shard_.part_of(tensor));
   }
 
   /// @param tensors one or several of the same columns, one below the other. @param hashes get each one's.

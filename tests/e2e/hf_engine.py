@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """An engine against what Hugging Face transformers computed for tests/fixtures/hf, prefilled whole and in pieces.
 
-    hf_engine.py --engine-logits PATH --fixtures DIR [--device host|cuda]
+    hf_engine.py --engine-logits PATH --fixtures DIR [--device host|cuda|cuda:K] [--ranks N [--all-reduce METHOD]] [MODEL…]
+
+With --ranks, N ranks divide each model between them; `cuda` gives each its own GPU, `cuda:K` all of them one. Models that can't
+be divided so are left out, but not all.
 """
 
 import argparse
@@ -13,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 from comparison import differences, reduced_precision_differences
-from engine_runner import run_engine
+from engine_runner import NotDivisible, run_engine
 from reference_forward import Reference
 
 # Largest difference of two logits, in standard deviations of the expected ones. Keys and values rounded to BF16 move them
@@ -46,14 +49,14 @@ def routing_gap(directory, tokens):
     return closest
 
 
-def compare_on_cuda(program, directory, cases):
+def compare_on_cuda(directory, cases, run):
     """Whether all is well; prints what is not. A prompt whose experts tie within the tolerance may come out otherwise, but not
     most of them."""
     prompts, length = [case["input_ids"] for case in cases], len(cases[0]["tokens"])
     wrong, ties, compared = 0, 0, 0
     for chunk in (None, 1, 5):
         worst = 0.0
-        for number, (ids, logits) in enumerate(run_engine(program, directory, prompts, length, chunk, "cuda")):
+        for number, (ids, logits) in enumerate(run(directory, prompts, length, chunk)):
             case = cases[number]
             lines, off, _ = reduced_precision_differences(ids, logits, case["tokens"], np.array(case["logits"]),
                                                           BF16_ACTIVATIONS_TOLERANCE)
@@ -68,38 +71,57 @@ def compare_on_cuda(program, directory, cases):
     return wrong == 0 and 2 * ties < compared
 
 
+def compare(directory, run, on_cuda):
+    """Whether an engine, run(model, prompts, tokens, chunk), agrees; prints by how much."""
+    cases = json.loads((directory / "expected.json").read_text())["cases"]
+    if on_cuda:
+        return compare_on_cuda(directory, cases, run)
+    failed = False
+    prompts, length = [case["input_ids"] for case in cases], len(cases[0]["tokens"])
+    rounded = Reference(directory, True).greedy(prompts, length)
+    for chunk in (None, 1, 5):
+        worst = [0.0, 0.0]
+        for number, (ids, logits) in enumerate(run(directory, prompts, length, chunk)):
+            case = cases[number]
+            for i, (tokens, expected, tolerance) in enumerate([
+                    (case["tokens"], np.array(case["logits"]), EXACT_KV_TOLERANCE),
+                    (rounded[number].tokens, rounded[number].logits, BF16_KV_TOLERANCE)]):
+                lines, off = differences(ids, logits, tokens, expected, tolerance)
+                worst[i] = max(worst[i], off)
+                for line in lines:
+                    failed = True
+                    print(f"{directory.name}, prompt {number}, chunk {chunk}: {line}")
+        print(f"{directory.name}, chunk {chunk}: within {worst[0]:.1e} of transformers, {worst[1]:.1e} of the rounded "
+              "reference")
+    return not failed
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--engine-logits", type=Path, required=True)
     parser.add_argument("--fixtures", type=Path, required=True)
-    parser.add_argument("--device", choices=("host", "cuda"), default="host")
+    parser.add_argument("--device", default="host")
+    parser.add_argument("--ranks", type=int, default=1)
+    parser.add_argument("--all-reduce", default="auto")
+    parser.add_argument("models", nargs="*")
     arguments = parser.parse_args()
     directories = sorted(path.parent for path in arguments.fixtures.glob("*/expected.json"))
+    directories = [path for path in directories if not arguments.models or path.name in arguments.models]
     if not directories:
         sys.exit(f"{arguments.fixtures}: holds no fixtures (*/expected.json)")
-    failed = False
+
+    def run(model, prompts, length, chunk):
+        return run_engine(arguments.engine_logits, model, prompts, length, chunk, arguments.device, ranks=arguments.ranks,
+                          all_reduce=arguments.all_reduce)
+
+    failed, divided = False, 0
     for directory in directories:
-        cases = json.loads((directory / "expected.json").read_text())["cases"]
-        if arguments.device == "cuda":
-            failed |= not compare_on_cuda(arguments.engine_logits, directory, cases)
-            continue
-        prompts, length = [case["input_ids"] for case in cases], len(cases[0]["tokens"])
-        rounded = Reference(directory, True).greedy(prompts, length)
-        for chunk in (None, 1, 5):
-            worst = [0.0, 0.0]
-            for number, (ids, logits) in enumerate(run_engine(arguments.engine_logits, directory, prompts, length, chunk)):
-                case = cases[number]
-                for i, (tokens, expected, tolerance) in enumerate([
-                        (case["tokens"], np.array(case["logits"]), EXACT_KV_TOLERANCE),
-                        (rounded[number].tokens, rounded[number].logits, BF16_KV_TOLERANCE)]):
-                    lines, off = differences(ids, logits, tokens, expected, tolerance)
-                    worst[i] = max(worst[i], off)
-                    for line in lines:
-                        failed = True
-                        print(f"{directory.name}, prompt {number}, chunk {chunk}: {line}")
-            print(f"{directory.name}, chunk {chunk}: within {worst[0]:.1e} of transformers, {worst[1]:.1e} of the rounded "
-                  "reference")
-    return 1 if failed else 0
+        try:
+            failed |= not compare(directory, run, arguments.device != "host")
+            divided += 1
+        except NotDivisible as error:
+            print(f"{directory.name}: left out: {error}")
+    return 1 if failed or divided == 0 else 0
 
 
 if __name__ == "__main__":

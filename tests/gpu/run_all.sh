@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Everything that needs a GPU, in one command: parity with transformers, compute-sanitizer, and the table of speeds.
 #
-#   tests/gpu/run_all.sh [BUILD] [OUT] [PART…]     parts: fixtures live real sanitizer speed (all)
+#   tests/gpu/run_all.sh [BUILD] [OUT] [PART…]     parts: fixtures members live real sanitizer speed (all)
 #
 # BUILD holds bin/ and lib/ (build/default), OUT gets the result files. python3 needs numpy; torch and transformers 5 for `live`.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${1:-$root/build/default} out=${2:-$root/gpu-results}
 shift $(($# < 2 ? $# : 2))
-parts=${*:-fixtures live real sanitizer speed}
+parts=${*:-fixtures members live real sanitizer speed}
 mkdir -p "$out"
 failed=0
 check() { # what command…
@@ -23,6 +23,22 @@ check() { # what command…
 fixtures() {
   check "fixtures of transformers" python3 "$root/tests/e2e/hf_engine.py" --engine-logits "$build/bin/engine_logits" \
     --fixtures "$root/tests/fixtures/hf" --device cuda
+}
+
+# Models divided between ranks: on one GPU, and on two where there are two, by each way of adding up.
+members() {
+  check "exchanges between members" "$build/bin/test_members_cuda"
+  divided "2 ranks on one GPU" --device cuda:0
+  [ "$(nvidia-smi --list-gpus | wc -l)" -ge 2 ] || { echo "one GPU: sums by NCCL and by peer memory are left out"; return; }
+  divided "2 GPUs, NCCL" --device cuda --all-reduce nccl
+  divided "2 GPUs, peer memory" --device cuda --all-reduce peer
+}
+
+divided() { # what options…
+  local what=$1
+  shift
+  check "fixtures of transformers, $what" python3 "$root/tests/e2e/hf_engine.py" --engine-logits "$build/bin/engine_logits" \
+    --fixtures "$root/tests/fixtures/hf" --ranks 2 "$@"
 }
 
 live() {
@@ -74,6 +90,7 @@ for part in $parts; do
   case $part in
     fixtures) fixtures ;;
     live) live ;;
+    members) members ;;
     real) real ;;
     sanitizer) sanitizer ;;
     speed) speed ;;

@@ -27,7 +27,7 @@ class Guard {
 
 }  // namespace
 
-MatmulLibrary::MatmulLibrary() : workspace_(kWorkspaceBytes) {
+MatmulLibrary::MatmulLibrary() : workspace_(kWorkspaceBytes, "cuBLASLt's workspace") {
   functions_.check(functions_.create(&handle_), "cublasLtCreate");
 }
 

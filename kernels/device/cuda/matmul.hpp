@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "kernels/device/cuda/buffer.hpp"
 #include "kernels/device/cuda/cublaslt.hpp"
+#include "kernels/device/cuda/memory.hpp"
 
 namespace sparkmpi::kernels::cuda {
 
@@ -30,7 +30,7 @@ class MatmulLibrary {
  private:
   CublasLt functions_;
   cublasLtHandle_t handle_ = nullptr;
-  Buffer workspace_;
+  DeviceMemory workspace_;
 };
 
 /// y[n, m] = x[n, k] · w[m, k]ᵀ, rows one after another.

@@ -1,8 +1,9 @@
 #include <fmt/format.h>
 
-#include "kernels/device/cuda/buffer.hpp"
+#include "base/error.hpp"
 #include "kernels/device/cuda/check.hpp"
 #include "kernels/device/cuda/matmul.hpp"
+#include "kernels/device/cuda/memory.hpp"
 #include "kernels/gemm/cuda/interface.hpp"
 #include "kernels/gemm/cuda/matrices.hpp"
 #include "kernels/timing/cuda/event_clock.hpp"
@@ -57,23 +58,23 @@ class CudaProduct final : public Product {
       : format_(format),
         shape_(shape),
         library_(std::make_shared<cuda::MatmulLibrary>()),
-        w_(elements(shape.m, shape.k) * input_bytes(format)),
-        x_(elements(shape.n, shape.k) * input_bytes(format)),
-        y_(elements(shape.n, shape.m) * output_bytes(format)),
-        scale_(sizeof(float)),
-        clock_(stream_.get()),
+        w_(elements(shape.m, shape.k) * input_bytes(format), "gemm: w"),
+        x_(elements(shape.n, shape.k) * input_bytes(format), "gemm: x"),
+        y_(elements(shape.n, shape.m) * output_bytes(format), "gemm: y"),
+        scale_(sizeof(float), "gemm: a scale"),
+        clock_(stream_),
         matmul_(library_, problem_of(format, shape, scale_.as<float>())) {
     constexpr float kScale = 1 / kFp8Factor;
     cuda::check(cudaMemcpy(scale_.as<void>(), &kScale, sizeof(kScale), cudaMemcpyHostToDevice), "cudaMemcpy");
-    launch_fill(w_.as<void>(), format, elements(shape.m, shape.k), 1, stream_.get());
-    launch_fill(x_.as<void>(), format, elements(shape.n, shape.k), 2, stream_.get());
-    cuda::check(cudaMemsetAsync(y_.as<void>(), 0, y_.size(), stream_.get()), "cudaMemsetAsync");
-    stream_.wait();
-    matmul_.choose_fastest(w_.as<void>(), x_.as<void>(), y_.as<void>(), stream_.get(),
+    launch_fill(w_.as<void>(), format, elements(shape.m, shape.k), 1, stream_);
+    launch_fill(x_.as<void>(), format, elements(shape.n, shape.k), 2, stream_);
+    cuda::check(cudaMemsetAsync(y_.as<void>(), 0, y_.bytes(), stream_), "cudaMemsetAsync");
+    stream_.wait("gemm: fill");
+    matmul_.choose_fastest(w_.as<void>(), x_.as<void>(), y_.as<void>(), stream_,
                            [this](const std::function<void()>& product) { return time_candidate(product); });
   }
 
-  void run() override { matmul_.run(w_.as<void>(), x_.as<void>(), y_.as<void>(), stream_.get()); }
+  void run() override { matmul_.run(w_.as<void>(), x_.as<void>(), y_.as<void>(), stream_); }
   timing::SampleClock* clock() override { return &clock_; }
 
   Evidence evidence() override {
@@ -81,16 +82,16 @@ class CudaProduct final : public Product {
     Evidence evidence;
     evidence.rows.resize(static_cast<std::size_t>(shape_.n));
     evidence.samples.resize(kSamples);
-    cuda::Buffer sums(static_cast<std::size_t>(shape_.k) * sizeof(double));
-    cuda::Buffer rows(evidence.rows.size() * sizeof(RowSum));
-    cuda::Buffer samples(evidence.samples.size() * sizeof(Sample));
-    launch_row_sums(matrices, sums.as<double>(), rows.as<RowSum>(), stream_.get());
-    launch_samples(matrices, samples.as<Sample>(), stream_.get());
-    stream_.wait();
-    cuda::check(cudaMemcpy(evidence.rows.data(), rows.as<void>(), rows.size(), cudaMemcpyDeviceToHost),
+    cuda::DeviceMemory sums(static_cast<std::size_t>(shape_.k) * sizeof(double), "gemm: verification");
+    cuda::DeviceMemory rows(evidence.rows.size() * sizeof(RowSum), "gemm: verification");
+    cuda::DeviceMemory samples(evidence.samples.size() * sizeof(Sample), "gemm: verification");
+    launch_row_sums(matrices, sums.as<double>(), rows.as<RowSum>(), stream_);
+    launch_samples(matrices, samples.as<Sample>(), stream_);
+    stream_.wait("gemm: verification");
+    cuda::check(cudaMemcpy(evidence.rows.data(), rows.as<void>(), rows.bytes(), cudaMemcpyDeviceToHost),
                 "cudaMemcpy");
     cuda::check(
-        cudaMemcpy(evidence.samples.data(), samples.as<void>(), samples.size(), cudaMemcpyDeviceToHost),
+        cudaMemcpy(evidence.samples.data(), samples.as<void>(), samples.bytes(), cudaMemcpyDeviceToHost),
         "cudaMemcpy");
     return evidence;
   }
@@ -107,7 +108,7 @@ class CudaProduct final : public Product {
   /// The first time loads the algorithm's code; of the others the shortest counts.
   double time_candidate(const std::function<void()>& product) {
     product();
-    stream_.wait();
+    stream_.wait("gemm: choosing an algorithm");
     double best = clock_.time(product, 1);
     for (int i = 0; i < 3; ++i) best = std::min(best, clock_.time(product, 1));
     return best;
@@ -117,7 +118,7 @@ class CudaProduct final : public Product {
   Shape shape_;
   cuda::Stream stream_;
   std::shared_ptr<cuda::MatmulLibrary> library_;
-  cuda::Buffer w_, x_, y_, scale_;
+  cuda::DeviceMemory w_, x_, y_, scale_;
   timing::EventClock clock_;
   cuda::Matmul matmul_;
 };

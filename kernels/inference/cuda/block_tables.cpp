@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/inference/cuda/status.hpp"
+#include "kernels/inference/cuda/device.hpp"
 
 namespace sparkmpi::kernels::inference::gpu {
 

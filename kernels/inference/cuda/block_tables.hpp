@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "kernels/inference/cuda/memory.hpp"
+#include "kernels/inference/cuda/device.hpp"
 
 namespace sparkmpi::kernels::inference::gpu {
 

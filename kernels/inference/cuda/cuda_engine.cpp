@@ -9,8 +9,9 @@
 #include "base/error.hpp"
 #include "kernels/inference/cuda/block_tables.hpp"
 #include "kernels/inference/cuda/decode_graphs.hpp"
+#include "kernels/inference/cuda/device.hpp"
 #include "kernels/inference/cuda/forward.hpp"
-#include "kernels/inference/cuda/status.hpp"
+#include "kernels/inference/cuda/members/all_reduce.hpp"
 #include "kernels/inference/step_bytes.hpp"
 
 namespace sparkmpi::kernels::inference::gpu {
@@ -44,10 +45,14 @@ class CudaEngine final : public Engine {
         kv_type_(options.kv_type),
         cache_(options.kv_blocks, options.block_tokens),
         kv_(make_kv(config_, options)),
-        forward_(weights, kv_),
+        group_(options.group != nullptr && options.group->size() > 1 ? options.group : nullptr),
+        sums_(make_sums(options)),
+        forward_(weights, kv_, sums_.get()),
         tables_(options.kv_blocks, static_cast<int>(options.batch) + 1) {
     make_room(static_cast<int>(options.step_tokens + options.batch), static_cast<int>(options.batch));
-    for (const int batch : {1, static_cast<int>(options.batch)}) decode_graph(batch);
+    if (graphs_serve()) {
+      for (const int batch : {1, static_cast<int>(options.batch)}) decode_graph(batch);
+    }
     stream_.wait("preparing decode steps");
   }
 
@@ -56,13 +61,13 @@ class CudaEngine final : public Engine {
 
   void step(std::span<const SequenceSlice> batch, std::span<std::int32_t> next, float* logits) override {
     const Pass pass = write_inputs(batch);
-    if (pass.every_token) {
+    if (pass.every_token && graphs_serve()) {
       check(cudaGraphLaunch(decode_graph(pass.tokens), stream_), "cudaGraphLaunch");
     } else {
       copy_lists(pass);
       forward_.run(pass, *memory_, tables_.device(), tables_.stride(), stream_);
     }
-    stream_.wait("forward step");
+    finish_step();
     for (std::size_t i = 0; i < order_.size(); ++i) next[order_[i]] = memory_->next[i];
     if (logits != nullptr) copy_logits(logits);
     for (const SequenceSlice& slice : batch)
@@ -70,7 +75,7 @@ class CudaEngine final : public Engine {
   }
 
   StepBytes step_bytes(std::span<const SequenceSlice> batch) const override {
-    return inference::step_bytes(config_, config_.weight_bytes_read_per_step(0), cache_, batch,
+    return inference::step_bytes(config_, weights_.shard().step_bytes, cache_, batch,
                                  element_bytes(kv_type_));
   }
 
@@ -78,15 +83,38 @@ class CudaEngine final : public Engine {
     if (config_.experts == 0) return 0;
     std::uint64_t experts = 0;
     for (int layer = 0; layer < config_.layers; ++layer) experts += memory_->experts_read[layer];
-    return experts * config_.expert_bytes();
+    return experts * weights_.shard().expert_bytes;
+  }
+
+  Attributes facts() const override {
+    if (group_ == nullptr) return {};
+    return {{"all_reduce", sums_->name()}, {"decode_in_graph", std::int64_t{sums_->capturable()}}};
   }
 
  private:
+  std::unique_ptr<AllReduce> make_sums(const CudaEngineOptions& options) const {
+    if (group_ == nullptr) return nullptr;
+    return make_all_reduce(*group_, options.all_reduce, config_.hidden);
+  }
+  bool graphs_serve() const { return sums_ == nullptr || sums_->capturable(); }
+
+  /// Other members that fail leave sums behind that nobody completes.
+  void finish_step() {
+    if (group_ == nullptr) return stream_.wait("forward step");
+    try {
+      wait_with_members(stream_, *sums_, *group_, "forward step");
+    } catch (...) {
+      graphs_.clear();
+      sums_->abort();
+      throw;
+    }
+  }
+
   void make_room(int tokens, int slices) {
     graphs_.clear();
     memory_.reset();  // what is there goes first: both at once may not fit
-    memory_.emplace(config_,
-                    StepLimits{tokens, slices, forward_.multiprocessors(), forward_.arg_max_parts()});
+    memory_.emplace(config_, StepLimits{tokens, slices, forward_.multiprocessors(), forward_.arg_max_parts(),
+                                        group_ == nullptr ? 1 : group_->size()});
   }
 
   cudaGraphExec_t decode_graph(int batch) {
@@ -149,13 +177,18 @@ class CudaEngine final : public Engine {
           "copy of a step's last tokens");
   }
 
+  /// Each member has the logits of its part of the vocabulary.
   void copy_logits(float* logits) const {
-    const std::size_t row = wide(config_.vocab);
+    const std::size_t row = wide(config_.vocab),
+                      here = static_cast<std::size_t>(weights_.shard().vocabulary.size()),
+                      first = static_cast<std::size_t>(weights_.shard().vocabulary.begin);
+    if (group_ != nullptr) std::fill_n(logits, order_.size() * row, 0.0F);
     for (std::size_t i = 0; i < order_.size(); ++i) {
-      check(cudaMemcpy(logits + order_[i] * row, memory_->logits + i * wide(memory_->logits_stride),
-                       row * sizeof(float), cudaMemcpyDeviceToHost),
+      check(cudaMemcpy(logits + order_[i] * row + first, memory_->logits + i * wide(memory_->logits_stride),
+                       here * sizeof(float), cudaMemcpyDeviceToHost),
             "copy of logits");
     }
+    if (group_ != nullptr) group_->sum({logits, order_.size() * row});
   }
 
   const ResidentWeights& weights_;
@@ -164,6 +197,8 @@ class CudaEngine final : public Engine {
   KvCache cache_;
   Stream stream_;
   KvMemory kv_;
+  Group* group_;  ///< null: the model is not divided
+  std::unique_ptr<AllReduce> sums_;
   Forward forward_;
   BlockTables tables_;
   std::optional<StepMemory> memory_;

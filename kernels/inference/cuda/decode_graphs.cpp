@@ -1,6 +1,6 @@
 #include "kernels/inference/cuda/decode_graphs.hpp"
 
-#include "kernels/inference/cuda/status.hpp"
+#include "kernels/inference/cuda/device.hpp"
 
 namespace sparkmpi::kernels::inference::gpu {
 namespace {

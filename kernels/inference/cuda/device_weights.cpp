@@ -6,8 +6,8 @@
 #include <array>
 
 #include "base/error.hpp"
+#include "kernels/inference/cuda/device.hpp"
 #include "kernels/inference/cuda/plane_hash.hpp"
-#include "kernels/inference/cuda/status.hpp"
 #include "kernels/inference/cuda/synthesize.hpp"
 #include "kernels/inference/weight_hash.hpp"
 
@@ -31,12 +31,12 @@ std::size_t wide(int value) {
 /// Where everything lies: shapes first, then one allocation for all matrices and one for all vectors.
 class ResidentWeights::Layout {
  public:
-  explicit Layout(const ModelConfig& config) : c_(config) {}
+  explicit Layout(const ModelShard& shard) : c_(shard.local), vocabulary_(shard.vocabulary) {}
 
   void shape(ResidentWeights& weights) {
     const int query = c_.heads * c_.head_dim, key = c_.kv_heads * c_.head_dim, inter = c_.intermediate;
     weights.embedding_ = matrix(WeightFormat::bf16, c_.vocab, c_.hidden);
-    if (!c_.tied_embeddings) weights.lm_head_ = matrix(WeightFormat::bf16, c_.vocab, c_.hidden);
+    weights.lm_head_ = matrix(WeightFormat::bf16, static_cast<int>(vocabulary_.size()), c_.hidden);
     weights.layers_.resize(wide(c_.layers));
     for (LayerMatrices& layer : weights.layers_) {
       layer.qkv = matrix(c_.attention_format, query + 2 * key, c_.hidden);
@@ -117,6 +117,7 @@ class ResidentWeights::Layout {
   }
 
   const ModelConfig& c_;
+  const Range vocabulary_;
   std::size_t matrix_bytes_ = 0, vector_floats_ = 0;
   std::vector<std::pair<void**, std::size_t>> matrices_;
   std::vector<std::pair<float**, std::size_t>> scales_, vectors_;
@@ -128,7 +129,7 @@ class ResidentWeights::Loader {
  public:
   Loader(ResidentWeights& weights, const WeightOrigin& origin)
       : weights_(weights),
-        config_(weights.config_),
+        config_(weights.shard_.local),
         origin_(origin),
         sums_(origin.plan.size() * sizeof(unsigned long long), "hashes of the weights"),
         host_vectors_(weights.vectors_.bytes() / sizeof(float)) {
@@ -246,7 +247,11 @@ class ResidentWeights::Loader {
   std::uint64_t load_vector(const PlannedTensor& tensor) {
     const bool norm = tensor.role == TensorRole::attention_norm || tensor.role == TensorRole::mlp_norm ||
                       tensor.role == TensorRole::final_norm;
+    const MatrixPart part = matrix_part(origin_.shard.part_of(tensor));
+    if (part.rows == 0) return 0;
     std::vector<float> values = origin_.source.read_vector(tensor);
+    values.resize(part.first_row + part.rows);
+    values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(part.first_row));
     if (norm) {
       for (float& value : values) value += config_.norm_offset;
     }
@@ -256,14 +261,16 @@ class ResidentWeights::Loader {
 
   void load_matrix(const PlannedTensor& tensor, unsigned long long* sum) {
     const Place place = place_of(tensor);
-    const RowBytes bytes = row_bytes(tensor.format, tensor.columns);
+    const MatrixPart part = matrix_part(origin_.shard.part_of(tensor));
+    const RowBytes bytes = row_bytes(tensor.format, part.columns);
     const bool packed = tensor.format != WeightFormat::bf16;
     // BF16 goes where it stays at once; made on the device it needs no chunks.
     const std::size_t most = packed || !origin_.seed
                                  ? std::max<std::size_t>(1, (kChunkBytes - 2 * kAlignment) / bytes.all())
-                                 : tensor.rows;
-    for (std::size_t row = 0; row < tensor.rows; row += most) {
-      const std::size_t rows = std::min(most, tensor.rows - row);
+                                 : part.rows;
+    for (std::size_t row = 0; row < part.rows; row += most) {
+      const std::size_t rows = std::min(most, part.rows - row);
+      const MatrixPart piece{part.first_row + row, rows, part.first_column, part.columns};
       std::byte* const final_values =
           static_cast<std::byte*>(place.matrix.data) + (wide(place.first_row) + row) * bytes.values;
       Chunk& chunk = chunks_[next_++ % kChunks];
@@ -271,9 +278,9 @@ class ResidentWeights::Loader {
           packed ? planes(chunk.device.as(), bytes, rows) : Planes{final_values, nullptr, nullptr};
       if (origin_.seed) {
         synthesize({*origin_.seed, tensor.name, tensor.fan_in, tensor.gain}, tensor.format, tensor.columns,
-                   row, rows, there, stream_);
+                   piece, there, stream_);
       } else {
-        read(tensor, row, rows, bytes, chunk, there.values);
+        read(tensor, piece, bytes, chunk, there.values);
       }
       add_plane_hash(there.values, bytes.values, 0, row, rows, sum, stream_);
       add_plane_hash(there.scales, bytes.scales, 1, row, rows, sum, stream_);
@@ -291,8 +298,9 @@ class ResidentWeights::Loader {
     return {memory, bytes.scales > 0 ? memory + scales : nullptr, bytes.zeros > 0 ? memory + zeros : nullptr};
   }
 
-  void read(const PlannedTensor& tensor, std::size_t first_row, std::size_t rows, const RowBytes& bytes,
-            Chunk& chunk, std::byte* to) {
+  void read(const PlannedTensor& tensor, const MatrixPart& part, const RowBytes& bytes, Chunk& chunk,
+            std::byte* to) {
+    const std::size_t rows = part.rows;
     check(cudaEventSynchronize(chunk.done), "loading weights");
     const Planes here = planes(chunk.host.as(), bytes, rows);
     origin_.team([&](int worker, int workers) {
@@ -305,7 +313,8 @@ class ResidentWeights::Loader {
                            bytes.scales,
                            here.zeros == nullptr ? nullptr : here.zeros + begin * bytes.zeros,
                            bytes.zeros};
-      origin_.source.read(tensor, {first_row + begin, end - begin, 0, tensor.columns}, block);
+      origin_.source.read(tensor, {part.first_row + begin, end - begin, part.first_column, part.columns},
+                          block);
     });
     const std::size_t all = aligned(rows * bytes.values) + aligned(rows * bytes.scales) + rows * bytes.zeros;
     check(cudaMemcpyAsync(to, here.values, bytes.scales == 0 ? rows * bytes.values : all,
@@ -323,12 +332,17 @@ class ResidentWeights::Loader {
   std::vector<float> host_vectors_;
 };
 
-ResidentWeights::ResidentWeights(int ordinal, const ModelConfig& config, const WeightOrigin& origin)
-    : config_(config), ordinal_(ordinal) {
-  Layout layout(config_);
+ResidentWeights::ResidentWeights(int ordinal, const WeightOrigin& origin)
+    : shard_(origin.shard), ordinal_(ordinal) {
+  const ModelConfig& config = shard_.local;
+  Layout layout(shard_);
   layout.shape(*this);
   layout.reserve(*this);
   layout.allocate(*this);
+  if (config.tied_embeddings) {
+    lm_head_.data = static_cast<std::uint16_t*>(embedding_.data) +
+                    static_cast<std::size_t>(shard_.vocabulary.begin) * wide(config.hidden);
+  }
   hash_ = Loader(*this, origin).run();
 }
 

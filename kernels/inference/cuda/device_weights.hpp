@@ -3,8 +3,8 @@
 
 #include <vector>
 
+#include "kernels/inference/cuda/device.hpp"
 #include "kernels/inference/cuda/linear/device_matrix.hpp"
-#include "kernels/inference/cuda/memory.hpp"
 #include "kernels/inference/cuda_inference.hpp"
 
 namespace sparkmpi::kernels::inference::gpu {
@@ -24,22 +24,24 @@ struct LayerMatrices {
 class ResidentWeights final : public DeviceWeights {
  public:
   /// Allocates on the current device, then fills. Throws as CudaInference::load.
-  ResidentWeights(int ordinal, const ModelConfig& config, const WeightOrigin& origin);
+  ResidentWeights(int ordinal, const WeightOrigin& origin);
 
-  const ModelConfig& config() const override { return config_; }
+  const ModelConfig& config() const override { return shard_.local; }
+  const ModelShard& shard() const { return shard_; }
   int ordinal() const override { return ordinal_; }
   std::uint64_t bytes() const override { return matrices_.bytes() + vectors_.bytes(); }
   std::uint64_t hash() const override { return hash_; }
 
   const DeviceMatrix& embedding() const { return embedding_; }
-  const DeviceMatrix& lm_head() const { return config_.tied_embeddings ? embedding_ : lm_head_; }
+  /// [rows of the member's vocabulary, hidden]; tied, rows of the embedding.
+  const DeviceMatrix& lm_head() const { return lm_head_; }
   const LayerMatrices& layer(int index) const { return layers_[static_cast<std::size_t>(index)]; }
   const float* final_norm() const { return final_norm_; }
 
  private:
   class Layout;
   class Loader;
-  ModelConfig config_;
+  ModelShard shard_;
   int ordinal_;
   DeviceMatrix embedding_, lm_head_;
   std::vector<LayerMatrices> layers_;

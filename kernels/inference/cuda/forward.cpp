@@ -3,7 +3,8 @@
 #include <algorithm>
 
 #include "base/error.hpp"
-#include "kernels/inference/cuda/status.hpp"
+#include "kernels/inference/cuda/device.hpp"
+#include "kernels/inference/cuda/members/member_layers.hpp"
 #include "kernels/inference/rope.hpp"
 
 namespace sparkmpi::kernels::inference::gpu {
@@ -55,10 +56,11 @@ struct Forward::Step {
   bool few;  ///< the products of products.hpp take all tokens at once
 };
 
-Forward::Forward(const ResidentWeights& weights, const KvMemory& kv)
+Forward::Forward(const ResidentWeights& weights, const KvMemory& kv, AllReduce* sums)
     : weights_(weights),
       kv_(kv),
       config_(weights.config()),
+      sums_(sums),
       multiprocessors_(device_attribute(cudaDevAttrMultiProcessorCount)),
       programmatic_(device_attribute(cudaDevAttrComputeCapabilityMajor) >= 9),
       expert_products_(products_) {
@@ -141,15 +143,30 @@ void Forward::attention(const Step& step, int number) {
     prefill_attention(input, m.device_tiles, step.pass.tiles, step.launch);
   }
 
+  const ResidualOutput output = block_output(step, layer.output_bias, layer.mlp_norm);
   if (step.few) {
-    products_.multiply(
-        layer.output, {m.attended, query, nullptr, 0, 0}, tokens,
-        ResidualOutput{m.residual, hidden, layer.output_bias, layer.mlp_norm, m.input, m.squares},
-        step.launch);
-    return;
+    products_.multiply(layer.output, {m.attended, query, nullptr, 0, 0}, tokens, output, step.launch);
+  } else {
+    many(step, layer.output, m.attended, output.residual, ProductType::fp32, true);
+    if (layer.output_bias != nullptr)
+      add_bias(output.residual, hidden, tokens, layer.output_bias, step.launch);
   }
-  many(step, layer.output, m.attended, m.residual, ProductType::fp32, true);
-  if (layer.output_bias != nullptr) add_bias(m.residual, hidden, tokens, layer.output_bias, step.launch);
+  finish_block(step, layer.mlp_norm);
+}
+
+ResidualOutput Forward::block_output(const Step& step, const float* bias, const float* next_norm) const {
+  const StepMemory& m = step.memory;
+  if (sums_ != nullptr) return {m.partial, config_.hidden, bias, nullptr, nullptr, nullptr};
+  if (!step.few) return {m.residual, config_.hidden, bias, nullptr, nullptr, nullptr};
+  return {m.residual, config_.hidden, bias, next_norm, m.input, m.squares};
+}
+
+void Forward::finish_block(const Step& step, const float* next_norm) {
+  if (sums_ == nullptr) return;
+  const StepMemory& m = step.memory;
+  ResidualOutput output{m.residual, config_.hidden, nullptr, nullptr, nullptr, nullptr};
+  if (step.few) output = {m.residual, config_.hidden, nullptr, next_norm, m.input, m.squares};
+  sums_->add(m.partial, step.pass.tokens, config_.hidden, output, step.launch);
 }
 
 void Forward::feed_forward(const Step& step, int number, const float* next_norm) {
@@ -157,22 +174,22 @@ void Forward::feed_forward(const Step& step, int number, const float* next_norm)
   const StepMemory& m = step.memory;
   const int tokens = step.pass.tokens, hidden = config_.hidden, inter = config_.intermediate;
   const auto eps = static_cast<float>(config_.norm_eps);
-  const ResidualOutput output =
-      step.few ? ResidualOutput{m.residual, hidden, layer.down_bias, next_norm, m.input, m.squares}
-               : ResidualOutput{m.residual, hidden, layer.down_bias, nullptr, nullptr, nullptr};
+  const ResidualOutput output = block_output(step, layer.down_bias, next_norm);
   if (!step.few) rms_norm(m.residual, hidden, layer.mlp_norm, eps, nullptr, tokens, m.input, step.launch);
-  if (config_.experts > 0) return experts(step, layer, output, number);
-  if (step.few) {
+  if (config_.experts > 0) {
+    experts(step, layer, output, number);
+  } else if (step.few) {
     products_.multiply(layer.gate_up, {m.input, hidden, m.squares, square_count(hidden), eps}, tokens,
                        GatedOutput{m.activated, inter, layer.gate_up_bias, activation_of(config_)},
                        step.launch);
     products_.multiply(layer.down, {m.activated, inter, nullptr, 0, 0}, tokens, output, step.launch);
-    return;
+  } else {
+    many(step, layer.gate_up, m.input, m.gate_up, ProductType::bf16, false);
+    activate(m.gate_up, inter, tokens, layer.gate_up_bias, activation_of(config_), m.activated, step.launch);
+    many(step, layer.down, m.activated, output.residual, ProductType::fp32, true);
+    if (layer.down_bias != nullptr) add_bias(output.residual, hidden, tokens, layer.down_bias, step.launch);
   }
-  many(step, layer.gate_up, m.input, m.gate_up, ProductType::bf16, false);
-  activate(m.gate_up, inter, tokens, layer.gate_up_bias, activation_of(config_), m.activated, step.launch);
-  many(step, layer.down, m.activated, m.residual, ProductType::fp32, true);
-  if (layer.down_bias != nullptr) add_bias(m.residual, hidden, tokens, layer.down_bias, step.launch);
+  finish_block(step, next_norm);
 }
 
 void Forward::experts(const Step& step, const LayerMatrices& layer, const ResidualOutput& output,
@@ -210,21 +227,34 @@ void Forward::predict(const Step& step) {
     rms_norm(m.residual, hidden, weights_.final_norm(), eps, step.pass.every_token ? nullptr : m.device_last,
              slices, m.input, step.launch);
   }
+  std::int32_t* const next = sums_ == nullptr ? m.next : m.local_next;
   if (slices <= kMostVectors) {
     const VectorInput input = prepared ? VectorInput{m.input, hidden, m.squares, square_count(hidden), eps}
                                        : VectorInput{m.input, hidden, nullptr, 0, 0};
     const ArgMaxOutput output{m.best, m.best_row, m.logits, m.logits_stride};
     products_.multiply(weights_.lm_head(), input, slices, output, step.launch);
-    products_.arg_max(output, slices, m.next, step.launch);
+    products_.arg_max(output, slices, next, step.launch);
   } else {
     const DeviceMatrix& head = weights_.lm_head();
     matrix_products_.multiply({static_cast<const std::uint16_t*>(head.data), head.rows, head.columns, m.input,
                                slices, m.logits, m.logits_stride, ProductType::fp32, false},
                               step.launch.stream);
-    arg_max_rows(m.logits, config_.vocab, m.logits_stride, slices, m.next, step.launch);
+    arg_max_rows(m.logits, head.rows, m.logits_stride, slices, next, step.launch);
   }
+  if (sums_ != nullptr) choose(step);
   if (config_.experts > 0 && step.few)
     gather_expert_counts(m.routing.active, kActiveWords, config_.layers, m.experts_read, step.launch);
+}
+
+void Forward::choose(const Step& step) {
+  const StepMemory& m = step.memory;
+  const Shard& member = weights_.shard().member;
+  const int slices = step.pass.slices;
+  const VocabularyPart part{member.rank, member.size, static_cast<int>(weights_.shard().vocabulary.begin)};
+  offer_best(m.local_next, m.logits, m.logits_stride, slices, part, m.slots, step.launch);
+  sums_->sum(&m.slots->x, 2 * wide(member.size) * wide(slices), step.launch);
+  // What a sum ends with may be no kernel of ours.
+  choose_best(m.slots, member.size, slices, m.next, {step.launch.stream, false});
 }
 
 void Forward::many(const Step& step, const DeviceMatrix& matrix, const std::uint16_t* x, void* y,

@@ -9,6 +9,7 @@
 #include "kernels/inference/cuda/linear/experts.hpp"
 #include "kernels/inference/cuda/linear/products.hpp"
 #include "kernels/inference/cuda/matrix_product.hpp"
+#include "kernels/inference/cuda/members/all_reduce.hpp"
 #include "kernels/inference/cuda/step_memory.hpp"
 #include "kernels/inference/cuda/token_layers.hpp"
 
@@ -33,8 +34,9 @@ struct KvMemory {
 
 class Forward {
  public:
-  /// @param weights and kv outlive it.
-  Forward(const ResidentWeights& weights, const KvMemory& kv);
+  /// @param weights and kv outlive it. @param sums over the members that the model is divided between; null:
+  /// it is not.
+  Forward(const ResidentWeights& weights, const KvMemory& kv, AllReduce* sums);
 
   /// Queues the pass. @param tables [rows, table_stride] on the device.
   void run(const Pass& pass, const StepMemory& memory, const std::int32_t* tables, int table_stride,
@@ -49,6 +51,13 @@ class Forward {
   void feed_forward(const Step& step, int layer, const float* next_norm);
   void experts(const Step& step, const LayerMatrices& layer, const ResidualOutput& output, int number);
   void predict(const Step& step);
+  /// What a block's last product adds to: the residual stream and its next norm, or this member's part of a
+  /// sum, …
+  ResidualOutput block_output(const Step& step, const float* bias, const float* next_norm) const;
+  /// … which this adds to the residual stream.
+  void finish_block(const Step& step, const float* next_norm);
+  /// Of several members' best tokens the best.
+  void choose(const Step& step);
   /// y (+)= x · matrixᵀ for many vectors, by way of BF16 where the matrix is in another format.
   void many(const Step& step, const DeviceMatrix& matrix, const std::uint16_t* x, void* y, ProductType type,
             bool accumulate);
@@ -56,6 +65,7 @@ class Forward {
   const ResidentWeights& weights_;
   const KvMemory& kv_;
   const ModelConfig& config_;
+  AllReduce* sums_;
   int multiprocessors_ = 0;
   bool programmatic_ = false;
   Products products_;

@@ -1,14 +1,14 @@
 #include "kernels/inference/cuda/interface.hpp"
 
 #include "kernels/inference/cuda/cuda_engine.hpp"
-#include "kernels/inference/cuda/status.hpp"
+#include "kernels/inference/cuda/device.hpp"
 
 namespace sparkmpi::kernels::inference {
 namespace {
 
-std::unique_ptr<DeviceWeights> load(int ordinal, const ModelConfig& config, const WeightOrigin& origin) {
+std::unique_ptr<DeviceWeights> load(int ordinal, const WeightOrigin& origin) {
   gpu::check(cudaSetDevice(ordinal), "cudaSetDevice");
-  return std::make_unique<gpu::ResidentWeights>(ordinal, config, origin);
+  return std::make_unique<gpu::ResidentWeights>(ordinal, origin);
 }
 
 std::unique_ptr<Engine> make_engine(const DeviceWeights& weights, const CudaEngineOptions& options) {

@@ -4,7 +4,7 @@
 
 #include <cuda_runtime.h>
 
-#include "kernels/inference/cuda/status.hpp"
+#include "kernels/inference/cuda/device.hpp"
 
 namespace sparkmpi::kernels::inference::gpu {
 

@@ -36,7 +36,7 @@ StepMemory::StepMemory(const ModelConfig& config, const StepLimits& sizes) : lim
   host_ = PinnedMemory(assign_host(config, nullptr), "step inputs");
   assign_device(config, device_.as());
   assign_host(config, host_.as());
-  // The counters of split contexts have to start at zero.
+  // The counters of split contexts and partial sums have to start at zero.
   device_.clear();
 }
 
@@ -76,6 +76,11 @@ std::size_t StepMemory::assign_device(const ModelConfig& config, std::byte* base
   arena.take(logits, slices * wide(logits_stride));
   arena.take(best, wide(limits.arg_max_parts * kMostVectors));
   arena.take(best_row, wide(limits.arg_max_parts * kMostVectors));
+  if (limits.members > 1) {
+    arena.take(partial, tokens * hidden);
+    arena.take(local_next, slices);
+    arena.take(slots, wide(limits.members) * slices);
+  }
   if (moe) {
     arena.take(router_logits, tokens * wide(config.experts));
     arena.take(pairs, tokens * chosen * hidden);

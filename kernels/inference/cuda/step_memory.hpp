@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "kernels/inference/cuda/attention.hpp"
+#include "kernels/inference/cuda/device.hpp"
 #include "kernels/inference/cuda/linear/experts.hpp"
-#include "kernels/inference/cuda/memory.hpp"
 #include "kernels/inference/model_config.hpp"
 
 namespace sparkmpi::kernels::inference::gpu {
@@ -15,6 +15,7 @@ struct StepLimits {
   int tokens = 0, slices = 0;  ///< most of a step
   int multiprocessors = 0;
   int arg_max_parts = 0;
+  int members = 1;  ///< of the group that computes the model
 };
 
 struct StepMemory {
@@ -45,6 +46,9 @@ struct StepMemory {
   float* logits = nullptr;             ///< [slices, logits_stride]
   float* best = nullptr;               ///< [arg_max_parts, 8]
   std::int32_t* best_row = nullptr;    ///< [arg_max_parts, 8]
+  float* partial = nullptr;  ///< of several members: [hidden] this one's part of a sum, zero between
+  std::int32_t* local_next = nullptr;  ///< of several members: [slices] rows of this one's greatest logits
+  float2* slots = nullptr;             ///< of several members: [members, slices] (member_layers.hpp)
   Routing routing;                     ///< `active` of the first layer; others kActiveWords apart
   SplitWorkspace split;
   int logits_stride = 0;

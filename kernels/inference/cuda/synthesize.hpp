@@ -9,6 +9,7 @@
 
 #include "kernels/inference/synthetic.hpp"
 #include "kernels/inference/weight_format.hpp"
+#include "kernels/inference/weight_source.hpp"
 
 namespace sparkmpi::kernels::inference::gpu {
 
@@ -19,9 +20,9 @@ struct Planes {
   std::byte* zeros = nullptr;
 };
 
-/// Writes rows [first_row, first_row + rows) of a matrix of `columns` columns. Asynchronous in `stream`.
-/// Throws Error when the launch fails.
+/// Writes a part of a matrix of `columns` columns, its bounds as WeightSource::read wants them and its
+/// columns a multiple of 8. Asynchronous in `stream`. Throws Error when the launch fails.
 void synthesize(const SyntheticTensor& tensor, WeightFormat format, std::size_t columns,
-                std::size_t first_row, std::size_t rows, const Planes& planes, cudaStream_t stream);
+                const MatrixPart& part, const Planes& planes, cudaStream_t stream);
 
 }  // namespace sparkmpi::kernels::inference::gpu

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/bytes.hpp"
+#include "base/error.hpp"
 #include "kernels/device/cuda/check.hpp"
 
 namespace sparkmpi::kernels::stream {

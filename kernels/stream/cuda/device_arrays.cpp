@@ -4,8 +4,9 @@
 #include <numeric>
 #include <vector>
 
-#include "kernels/device/cuda/buffer.hpp"
+#include "base/error.hpp"
 #include "kernels/device/cuda/check.hpp"
+#include "kernels/device/cuda/memory.hpp"
 #include "kernels/stream/cuda/array_memory.hpp"
 #include "kernels/stream/cuda/interface.hpp"
 #include "kernels/stream/cuda/passes.hpp"
@@ -33,8 +34,8 @@ class CudaArrays final : public DeviceArrays {
         memory_(kind, footprint),
         blocks_(resident_blocks(operation.operation)),
         passes_(passes > 0 ? passes : passes_for(footprint, kind)),
-        sums_(static_cast<std::size_t>(blocks_) * sizeof(double)),
-        clock_(stream_.get()) {
+        sums_(static_cast<std::size_t>(blocks_) * sizeof(double), "stream: sums"),
+        clock_(stream_) {
     double* next = memory_.data();
     const Use use = use_of(operation.operation);
     const bool used[3] = {use.a, use.b, use.c};
@@ -42,26 +43,27 @@ class CudaArrays final : public DeviceArrays {
       if (!used[array]) continue;
       arrays_[array] = next;
       next += elements_;
-      launch_fill(arrays_[array], array, elements_, stream_.get());
+      launch_fill(arrays_[array], array, elements_, stream_);
     }
-    cuda::check(cudaMemsetAsync(sums_.as<void>(), 0, sums_.size(), stream_.get()), "cudaMemsetAsync");
-    stream_.wait();
+    cuda::check(cudaMemsetAsync(sums_.as<void>(), 0, sums_.bytes(), stream_), "cudaMemsetAsync");
+    stream_.wait("stream: fill");
   }
 
   void run() override {
     launch_passes(operation_.operation, {arrays_[kA], arrays_[kB], arrays_[kC], elements_}, passes_, blocks_,
-                  sums_.as<double>(), stream_.get());
+                  sums_.as<double>(), stream_);
   }
 
   void flush_cache() override {
-    if (flushed_.size() == 0) {
-      flushed_ = cuda::Buffer(2 * static_cast<std::size_t>(attribute(cudaDevAttrL2CacheSize)));
-      flush_sums_ = cuda::Buffer(sums_.size());
-      cuda::check(cudaMemsetAsync(flushed_.as<void>(), 0, flushed_.size(), stream_.get()), "cudaMemsetAsync");
+    if (flushed_.bytes() == 0) {
+      flushed_ = cuda::DeviceMemory(2 * static_cast<std::size_t>(attribute(cudaDevAttrL2CacheSize)),
+                                    "stream: flushing the cache");
+      flush_sums_ = cuda::DeviceMemory(sums_.bytes(), "stream: flushing the cache");
+      cuda::check(cudaMemsetAsync(flushed_.as<void>(), 0, flushed_.bytes(), stream_), "cudaMemsetAsync");
     }
     launch_passes(Operation::read,
-                  {flushed_.as<double>(), nullptr, nullptr, flushed_.size() / sizeof(double) / 2 * 2}, 1,
-                  attribute(cudaDevAttrMultiProcessorCount), flush_sums_.as<double>(), stream_.get());
+                  {flushed_.as<double>(), nullptr, nullptr, flushed_.bytes() / sizeof(double) / 2 * 2}, 1,
+                  attribute(cudaDevAttrMultiProcessorCount), flush_sums_.as<double>(), stream_);
   }
 
   timing::SampleClock& clock() override { return clock_; }
@@ -72,15 +74,15 @@ class CudaArrays final : public DeviceArrays {
   int passes() const override { return passes_; }
 
   void verify() override {
-    stream_.wait();
+    stream_.wait("stream: passes");
     const int array = written_array(operation_.operation);
     if (array < 0) return verify_sum();
-    cuda::Buffer lowest(sizeof(unsigned long long));
+    cuda::DeviceMemory lowest(sizeof(unsigned long long), "stream: verification");
     const unsigned long long none = elements_;
     copy(lowest.as<void>(), &none, sizeof(none));
     launch_find_wrong(arrays_[array], operation_.operation, elements_, lowest.as<unsigned long long>(),
-                      stream_.get());
-    stream_.wait();
+                      stream_);
+    stream_.wait("stream: verification");
     unsigned long long wrong = 0;
     copy(&wrong, lowest.as<void>(), sizeof(wrong));
     if (wrong == none) return;
@@ -91,7 +93,7 @@ class CudaArrays final : public DeviceArrays {
   }
 
   void set_element(int array, std::size_t i, double value) override {
-    stream_.wait();
+    stream_.wait("stream: passes");
     copy(arrays_[array] + i, &value, sizeof(value));
   }
 
@@ -107,7 +109,7 @@ class CudaArrays final : public DeviceArrays {
 
   void verify_sum() {
     std::vector<double> sums(static_cast<std::size_t>(blocks_));
-    copy(sums.data(), sums_.as<void>(), sums_.size());
+    copy(sums.data(), sums_.as<void>(), sums_.bytes());
     const double found = std::accumulate(sums.begin(), sums.end(), 0.0);
     const double wanted = static_cast<double>(passes_) * expected_sum(operation_.operation, elements_);
     if (found == wanted) return;
@@ -120,7 +122,7 @@ class CudaArrays final : public DeviceArrays {
   ArrayMemory memory_;
   int blocks_;
   int passes_;
-  cuda::Buffer sums_, flushed_, flush_sums_;
+  cuda::DeviceMemory sums_, flushed_, flush_sums_;
   double* arrays_[3] = {};
   cuda::Stream stream_;
   timing::EventClock clock_;

@@ -222,6 +222,7 @@ class OtherMemberStops final : public Group {
   void sum(std::span<float> values) override {
     if (++calls_ == 4) values[0] += 1;
   }
+  void poll() override {}
   void broadcast(std::span<std::byte>, int) override {}
 
  private:

@@ -45,6 +45,7 @@ class ThreadGroup final : public Group {
     std::ranges::copy(total, values.begin());
   }
 
+  void poll() override {}
   void broadcast(std::span<std::byte> bytes, int root) override {
     if (rank_ == root) meeting_.said = bytes;
     meeting_.barrier.arrive_and_wait();

@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <barrier>
 #include <cmath>
+#include <cstring>
 #include <optional>
+#include <thread>
 
 #include "base/error.hpp"
 #include "kernels/device/cuda_module.hpp"
@@ -40,18 +43,20 @@ class GpuEngine : public testing::Test {
     ASSERT_NE(interface_, nullptr);
   }
 
-  std::unique_ptr<DeviceWeights> made(const ModelConfig& config, std::uint64_t seed) {
-    return loaded(config, *synthetic_weights(seed), seed);
+  std::unique_ptr<DeviceWeights> made(const ModelConfig& config, std::uint64_t seed,
+                                      const Shard& member = {}) {
+    return loaded(config, *synthetic_weights(seed), seed, member);
   }
   std::unique_ptr<DeviceWeights> loaded(const ModelConfig& config, const WeightSource& source,
-                                        std::optional<std::uint64_t> seed) {
+                                        std::optional<std::uint64_t> seed, const Shard& member = {}) {
     const std::vector<PlannedTensor> plan = tensor_plan(config);
     const Team team = [](const std::function<void(int, int)>& body) { body(0, 1); };
-    const ModelShard shard = shard_model(config);
-    return interface_->load(0, config, {shard, plan, source, seed, team, {}});
+    return interface_->load(0, {plan, shard_model(config, member), source, seed, team, {}});
   }
-  std::unique_ptr<Engine> engine(const DeviceWeights& weights, std::int64_t blocks = 512) {
+  std::unique_ptr<Engine> engine(const DeviceWeights& weights, std::int64_t blocks = 512,
+                                 Group* group = nullptr) {
     CudaEngineOptions options;
+    options.group = group;
     options.kv_blocks = blocks;
     options.batch = 3;
     options.step_tokens = 64;  // larger steps have to make room
@@ -103,6 +108,80 @@ TEST_F(GpuEngine, SyntheticWeightsAreTheHosts) {
     EXPECT_EQ(made(config, 7)->hash(), expected) << to_string(format);
     EXPECT_EQ(loaded(config, *synthetic_weights(7), std::nullopt)->hash(), expected) << to_string(format);
     EXPECT_NE(made(config, 8)->hash(), expected) << to_string(format);
+  }
+}
+
+TEST_F(GpuEngine, EachMembersPartIsTheHosts) {
+  for (const WeightFormat format :
+       {WeightFormat::bf16, WeightFormat::fp8_e4m3, WeightFormat::int4_awq, WeightFormat::mxfp4}) {
+    ModelConfig config = tiny(format);
+    config.head_dim = 64;  // so that a member's heads end with a pair of int4_awq's groups
+    for (int rank = 0; rank < 2; ++rank) {
+      const Shard member{rank, 2};
+      const std::uint64_t expected = Weights::synthetic(shard_model(config, member), 7, team_).hash();
+      EXPECT_EQ(made(config, 7, member)->hash(), expected) << to_string(format) << ", member " << rank;
+      EXPECT_EQ(loaded(config, *synthetic_weights(7), std::nullopt, member)->hash(), expected)
+          << to_string(format) << ", member " << rank;
+    }
+  }
+}
+
+/// A group of threads.
+class ThreadGroup final : public Group {
+ public:
+  struct Shared {
+    explicit Shared(int size) : meeting(size), places(static_cast<std::size_t>(size)) {}
+    std::barrier<> meeting;
+    std::vector<void*> places;
+  };
+  ThreadGroup(Shared& shared, int rank) : shared_(shared), rank_(rank) {}
+  int rank() const override { return rank_; }
+  int size() const override { return static_cast<int>(shared_.places.size()); }
+  void sum(std::span<float> values) override {
+    std::vector<float> sums(values.size());
+    meet(values.data(), [&](const void* theirs) {
+      for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += static_cast<const float*>(theirs)[i];
+    });
+    std::ranges::copy(sums, values.begin());
+  }
+  void broadcast(std::span<std::byte> bytes, int root) override {
+    int member = 0;
+    meet(bytes.data(), [&](const void* theirs) {
+      if (member++ == root && root != rank_) std::memcpy(bytes.data(), theirs, bytes.size());
+    });
+  }
+  void poll() override {}
+
+ private:
+  template <class Visit>
+  void meet(void* mine, Visit visit) {
+    shared_.places[static_cast<std::size_t>(rank_)] = mine;
+    shared_.meeting.arrive_and_wait();
+    for (const void* const place : shared_.places) visit(place);
+    shared_.meeting.arrive_and_wait();
+  }
+  Shared& shared_;
+  int rank_;
+};
+
+TEST_F(GpuEngine, TwoMembersOnOneGpuGiveWhatOneRankGives) {
+  const auto tokens = prompt(150, 4);
+  for (const WeightFormat format : {WeightFormat::bf16, WeightFormat::fp8_e4m3, WeightFormat::mxfp4}) {
+    const auto whole = made(tiny(format), 1);
+    const auto one = engine(*whole);
+    const Logits at_once = after(*one, tokens, 150), one_by_one = after(*one, tokens, 1);
+    ThreadGroup::Shared shared(2);
+    std::vector<std::jthread> members;
+    for (int rank = 0; rank < 2; ++rank) {
+      members.emplace_back([&, rank] {
+        ThreadGroup group(shared, rank);
+        const auto part = made(tiny(format), 1, {rank, 2});
+        EXPECT_LT(part->bytes(), whole->bytes());
+        const auto member = engine(*part, 512, &group);
+        EXPECT_LT(relative_error(after(*member, tokens, 150), at_once), kBf16Tolerance) << to_string(format);
+        EXPECT_LT(relative_error(after(*member, tokens, 1), one_by_one), kBf16Tolerance) << to_string(format);
+      });
+    }
   }
 }
 

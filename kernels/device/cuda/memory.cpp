@@ -1,12 +1,12 @@
-#include "kernels/inference/cuda/memory.hpp"
+#include "kernels/device/cuda/memory.hpp"
 
 #include <fmt/format.h>
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
-#include "kernels/inference/cuda/status.hpp"
+#include "kernels/device/cuda/check.hpp"
 
-namespace sparkmpi::kernels::inference::gpu {
+namespace sparkmpi::kernels::cuda {
 
 DeviceMemory::DeviceMemory(std::size_t bytes, std::string_view what) : bytes_(bytes) {
   if (bytes == 0) return;
@@ -61,4 +61,4 @@ Event::~Event() {
   static_cast<void>(cudaEventDestroy(event_));
 }
 
-}  // namespace sparkmpi::kernels::inference::gpu
+}  // namespace sparkmpi::kernels::cuda

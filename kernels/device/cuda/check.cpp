@@ -1,10 +1,10 @@
-#include "kernels/inference/cuda/status.hpp"
+#include "kernels/device/cuda/check.hpp"
 
 #include <fmt/format.h>
 
 #include "base/error.hpp"
 
-namespace sparkmpi::kernels::inference::gpu {
+namespace sparkmpi::kernels::cuda {
 
 void check(cudaError_t status, std::string_view what) {
   if (status == cudaSuccess) return;
@@ -12,4 +12,4 @@ void check(cudaError_t status, std::string_view what) {
   throw Error(fmt::format("{}: {}", what, cudaGetErrorString(status)));
 }
 
-}  // namespace sparkmpi::kernels::inference::gpu
+}  // namespace sparkmpi::kernels::cuda

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-namespace sparkmpi::kernels::inference::gpu {
+namespace sparkmpi::kernels::cuda {
 
 /// Device memory of the current device (cudaMalloc).
 class DeviceMemory {
@@ -67,6 +67,7 @@ class PinnedMemory {
   std::size_t bytes_ = 0;
 };
 
+/// A stream of the current device that does not wait for the default one.
 class Stream {
  public:
   Stream();
@@ -81,6 +82,7 @@ class Stream {
   cudaStream_t stream_ = nullptr;
 };
 
+/// An event of the current device, without a time.
 class Event {
  public:
   Event();
@@ -93,4 +95,4 @@ class Event {
   cudaEvent_t event_ = nullptr;
 };
 
-}  // namespace sparkmpi::kernels::inference::gpu
+}  // namespace sparkmpi::kernels::cuda
