@@ -27,7 +27,7 @@ fixtures() {
 
 # Models divided between ranks: on one GPU, and on two where there are two, by each way of adding up.
 members() {
-  check "exchanges between members" "$build/bin/test_members_cuda"
+  check "exchanges between members" timeout 60 "$build/bin/test_members_cuda"
   divided "2 ranks on one GPU" --device cuda:0
   [ "$(nvidia-smi --list-gpus | wc -l)" -ge 2 ] || { echo "one GPU: sums by NCCL and by peer memory are left out"; return; }
   divided "2 GPUs, NCCL" --device cuda --all-reduce nccl
