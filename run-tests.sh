@@ -3,7 +3,7 @@
 #
 #   ./run-tests.sh [--full] [ARGUMENTS FOR CTEST …]      e.g. ./run-tests.sh -L unit      ./run-tests.sh -R stream
 #
-# --full: installs podman, systemd-nspawn, bubblewrap, Slurm and munge as well and runs the tests that need them and root;
+# --full: installs podman, systemd-nspawn, bubblewrap, Slurm, munge and (on Debian) Chromium as well and runs the tests that need them and root;
 #         no system configuration is edited. Without it those tests are listed as skipped.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"

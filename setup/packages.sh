@@ -12,6 +12,8 @@ test_packages=(
 )
 # What ./run-tests.sh --full needs besides.
 full_packages=(podman runc systemd-container bubblewrap slurmctld slurmd slurm-client munge)
+# The report is opened in a browser where one is: Ubuntu's package only stands for a snap.
+case "$(. /etc/os-release 2>/dev/null && printf '%s' "${ID:-}")" in debian) full_packages+=(chromium) ;; esac
 
 say() { printf '%s\n' "$*"; }
 fail() {
