@@ -1,4 +1,5 @@
-// The least that a program on so many ranks does: what of a launch's time is mpirun's and MPI's (scaling_host.py).
+// The least that a program on so many ranks does: what of a launch's time is mpirun's and MPI's
+// (scaling_host.py).
 
 #include <mpi.h>
 

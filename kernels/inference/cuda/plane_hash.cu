@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "kernels/inference/cuda/plane_hash.hpp"
 #include "kernels/inference/cuda/device.hpp"
+#include "kernels/inference/cuda/plane_hash.hpp"
 #include "kernels/inference/weight_hash.hpp"
 
 namespace sparkmpi::kernels::inference::gpu {
