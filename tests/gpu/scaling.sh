@@ -56,7 +56,7 @@ table() { # title options… -- files…
 }
 tables() {
   table "tensor parallel: one model on N GPUs" --strong --metric decode_tokens_per_s,prefill_tokens_per_s,output_tokens_per_s -- \
-    "$out"/*/results/*-tp-*.h5
+    "$out"/*/results/*-tokens-*.h5
   table "replicas: N models on N GPUs" --metric decode_tokens_per_s,prefill_tokens_per_s,output_tokens_per_s -- \
     "$out"/*/results/*-replicas-*.h5
   table "memory bandwidth, all GPUs at once" -- "$out"/*/results/*-stream-ranks*.h5
@@ -84,7 +84,7 @@ tables() {
 }
 tables > >(tee "$out/scale.txt") 2>&1
 wait $! || true
-if tokens=$(python3 "$root/tests/gpu/same_tokens.py" --sparkmpi "$sparkmpi" "$out"/*/results/*-tp-*.h5 2>&1); then :; else failed=1; fi
+if tokens=$(python3 "$root/tests/gpu/same_tokens.py" --sparkmpi "$sparkmpi" "$out"/*/results/*-tokens-*.h5 2>&1); then :; else failed=1; fi
 printf '\n== tokens of N GPUs and of one\n%s\n' "$tokens" | tee -a "$out/scale.txt"
 # The results, the logs and the exact commands; not the file systems that a plan may have made.
 (cd "$out" && find . -path ./scaling.tar.gz -prune -o \( -name '*.h5' -o -name '*.txt' -o -name '*.json' -o -name '*.log' -o -name plan.ini -o \
