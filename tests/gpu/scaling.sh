@@ -56,7 +56,7 @@ table() { # title options… -- files…
 }
 tables() {
   table "tensor parallel: one model on N GPUs" --strong --metric decode_tokens_per_s,prefill_tokens_per_s,output_tokens_per_s -- \
-    "$out"/*/results/*-tokens-*.h5
+    "$out"/*/results/*-tp-*.h5
   table "replicas: N models on N GPUs" --metric decode_tokens_per_s,prefill_tokens_per_s,output_tokens_per_s -- \
     "$out"/*/results/*-replicas-*.h5
   table "memory bandwidth, all GPUs at once" -- "$out"/*/results/*-stream-ranks*.h5
