@@ -26,9 +26,14 @@ std::string named(const std::string& level, const CompareOptions& options) {
   return is_number ? options.factor + "=" + level : level;
 }
 
-/// "a", "a and b", "a, b and c".
+/// "a", "a and b", "a, b and c"; of more than five the first three, "a, b, c and 4 more metrics".
 std::string listed(const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 5, kFirst = 3;
   std::string text;
+  if (names.size() > kMost) {
+    for (std::size_t i = 0; i < kFirst; ++i) text += (i == 0 ? "" : ", ") + names[i];
+    return text + fmt::format(" and {} more metrics", names.size() - kFirst);
+  }
   for (std::size_t i = 0; i < names.size(); ++i)
     text += (i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + names[i];
   return text;
@@ -173,7 +178,7 @@ Statement short_statement_of(const Comparison& comparison, const CompareOptions&
 }
 
 std::vector<Answer> condensed(std::span<const Statement> statements) {
-  constexpr std::size_t kNamed = 4;  // models and conditions; their metrics are all named
+  constexpr std::size_t kNamed = 4;  // models and conditions
   struct Subject {
     std::string model, condition;
     std::vector<std::string> metrics;

@@ -20,6 +20,12 @@ std::string share_text(const Interval& interval) {
 std::string fit_sentence(const ScaleCurve& curve, Scaling scaling) {
   if (std::isnan(curve.serial_share)) return {};
   const double share = curve.serial_share;
+  constexpr std::size_t kLeast = 3;  // with fewer the fit goes through every point, whatever the law
+  if (curve.points.size() < kLeast) {
+    return fmt::format(
+        "Two sizes: by {} law {} would not scale; a third size is needed to see whether it holds.",
+        scaling == Scaling::strong ? "Amdahl's" : "Gustafson's", share_text(share));
+  }
   std::string text = fmt::format("{}: {}", scaling == Scaling::strong ? "Amdahl's fit" : "Gustafson's fit",
                                  share < 0 ? "faster than in proportion, a share of " + share_text(share)
                                            : share_text(share) + " does not scale");

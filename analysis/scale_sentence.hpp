@@ -7,7 +7,8 @@
 
 namespace sparkmpi::analysis {
 
-/// "Amdahl's fit: 3.2 % does not scale (95 % interval 2.1..4.4 %), so at most 31 times as fast."; empty where
+/// "Amdahl's fit: 3.2 % does not scale (95 % interval 2.1..4.4 %), so at most 31 times as fast."; from
+/// two sizes no more than what a third would test; empty where
 /// nothing could be fitted.
 std::string fit_sentence(const ScaleCurve& curve, Scaling scaling);
 

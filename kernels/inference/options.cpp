@@ -16,7 +16,7 @@
 
 namespace sparkmpi::kernels::inference {
 
-const std::array<OptionSpec, 20> kOptions = {{
+const std::array<OptionSpec, 21> kOptions = {{
     {.name = "model",
      .short_name = 'm',
      .kind = OptionKind::text,
@@ -144,6 +144,11 @@ const std::array<OptionSpec, 20> kOptions = {{
      .kind = OptionKind::flag,
      .default_value = "",
      .help = "keep the ids of all output tokens in the file"},
+    {.name = "save-margins",
+     .kind = OptionKind::flag,
+     .default_value = "",
+     .help =
+         "keep how far each output token's logit was above the second (reads all logits: slows each step)"},
 }};
 
 namespace {
@@ -338,6 +343,7 @@ Settings resolve(const Parameters& parameters, const Site& site) {
   settings.kv_type = chosen_kv_type(parameters, site.placement.device);
   settings.cpus = chosen_cpus(site.placement, parameters.integer("threads"));
   settings.save_tokens = parameters.flag("save-tokens");
+  settings.scheduler.margins = parameters.flag("save-margins");
   refuse_what_cannot_fit(settings, site.placement, site.local_ranks);
   const bool on_gpu = site.placement.device.kind == DeviceKind::cuda;
   settings.kv_block_bytes =

@@ -18,7 +18,7 @@
 
 namespace sparkmpi::kernels::inference {
 
-extern const std::array<OptionSpec, 20> kOptions;
+extern const std::array<OptionSpec, 21> kOptions;
 
 /// A point's parameters, resolved: every fault that can be found without measuring has been found.
 struct Settings {

@@ -52,6 +52,7 @@ void record_tokens(const RequestLog& log, const LogContext& context, Recorder& r
     request.push_back(static_cast<double>(token.request));
     repetition.push_back(static_cast<double>(context.repetition));
     if (context.save_tokens) recorder.series("token_id", "token").push_back(token.id);
+    if (token.margin) recorder.series("token_margin", "token").push_back(*token.margin);
   }
 }
 
@@ -103,7 +104,7 @@ void record_steps(const RequestLog& log, const LogContext& context, Recorder& re
 
 }  // namespace
 
-const std::array<results::MetricInfo, 41> kMetrics = {{
+const std::array<results::MetricInfo, 42> kMetrics = {{
     {"output_tokens_per_s", "1/s", Better::higher, Origin::derived,
      "all output tokens / wall time of a repetition"},
     {"requests_per_s", "1/s", Better::higher, Origin::derived,
@@ -151,6 +152,8 @@ const std::array<results::MetricInfo, 41> kMetrics = {{
      "the request it belongs to, within its repetition"},
     {"token_repetition", "1", Better::neither, Origin::measured, "the repetition it belongs to"},
     {"token_id", "1", Better::neither, Origin::measured, "its id (--save-tokens)"},
+    {"token_margin", "1", Better::neither, Origin::measured,
+     "its logit above the second largest, in standard deviations of the logits (--save-margins)"},
     {"step_start_s", "s", Better::neither, Origin::measured,
      "start of a forward step, since the run's start"},
     {"step_time_s", "s", Better::lower, Origin::measured, "its duration"},

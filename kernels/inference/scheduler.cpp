@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "kernels/inference/logits.hpp"
 
 namespace sparkmpi::kernels::inference {
 namespace {
@@ -137,7 +138,7 @@ class Scheduler {
     tokens_.resize(batch_.size());
     event.bytes = engine_.step_bytes(batch_);
     event.start_s = clock_.now_s();
-    engine_.step(batch_, tokens_);
+    engine_.step(batch_, tokens_, options_.margins ? room_for_logits() : nullptr);
     event.end_s = clock_.now_s();
     event.bytes.weights += engine_.last_step_expert_bytes();
     log_.end_s = event.end_s;
@@ -149,8 +150,19 @@ class Scheduler {
       if (active.prefilled < prompt || requests_[active.request].output_tokens == 0) continue;
       active.last = tokens_[i];
       ++active.produced;
-      log_.tokens.push_back({static_cast<std::int64_t>(active.request), tokens_[i], event.end_s});
+      TokenEvent token{static_cast<std::int64_t>(active.request), tokens_[i], event.end_s};
+      if (options_.margins) token.margin = top_margin(logits_of(i));
+      log_.tokens.push_back(token);
     }
+  }
+
+  std::size_t vocabulary() const { return static_cast<std::size_t>(engine_.config().vocab); }
+  float* room_for_logits() {
+    logits_.resize(batch_.size() * vocabulary());
+    return logits_.data();
+  }
+  std::span<const float> logits_of(std::size_t slice) const {
+    return std::span(logits_).subspan(slice * vocabulary(), vocabulary());
   }
 
   void retire() {
@@ -173,6 +185,7 @@ class Scheduler {
   std::vector<SequenceSlice> batch_;
   std::vector<std::size_t> members_;
   std::vector<std::int32_t> tokens_;
+  std::vector<float> logits_;  ///< of the step, [slices, vocabulary]; where margins are asked for
 };
 
 }  // namespace

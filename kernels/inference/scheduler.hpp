@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct SchedulerOptions {
   std::int64_t depth = 0;            ///< leading prompt tokens that are in the cache before the clock starts
   /// A prompt's last token is what decoding starts from: the step that brings it decodes.
   bool decode_only = false;
+  /// Note how clearly each token was chosen (TokenEvent::margin). Steps take longer: they give all logits.
+  bool margins = false;
   /// Members that run the same schedule over one model: they stop before the same step, as soon as one of
   /// them is asked to. Null: alone.
   Group* group = nullptr;
@@ -30,7 +33,8 @@ struct SchedulerOptions {
 struct TokenEvent {
   std::int64_t request;
   std::int32_t id;
-  double time_s;  ///< when the step that made it had ended
+  double time_s;                                ///< when the step that made it had ended
+  std::optional<double> margin = std::nullopt;  ///< top_margin of its logits, where options ask for it
 };
 
 struct StepEvent {

@@ -7,20 +7,11 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "kernels/inference/logits.hpp"
 #include "kernels/inference/request.hpp"
 
 namespace sparkmpi::kernels::inference {
 namespace {
-
-double standard_deviation(const std::vector<float>& values) {
-  double sum = 0, squares = 0;
-  for (const float value : values) {
-    sum += value;
-    squares += static_cast<double>(value) * value;
-  }
-  const auto count = static_cast<double>(values.size());
-  return std::sqrt(std::max(0.0, squares / count - sum / count * (sum / count)));
-}
 
 /// The largest difference of the logits after one random text, in standard deviations.
 double deviation_of(Engine& engine, std::uint64_t seed) {

@@ -129,6 +129,14 @@ TEST(Condensed, KeepsDifferentAnswersApartAndInOrder) {
   EXPECT_TRUE(condensed({}).empty());
 }
 
+TEST(Condensed, NamesThreeOfManyMetrics) {
+  std::vector<Statement> statements;
+  for (int i = 0; i < 7; ++i)
+    statements.push_back({fmt::format("m{}", i), "M", "", "same.", Verdict::undecided});
+  EXPECT_EQ(condensed(statements).front().sentence, "m0, m1, m2 and 4 more metrics of M: same.");
+  EXPECT_EQ(condensed(std::span(statements).first(5)).front().sentence, "m0, m1, m2, m3 and m4 of M: same.");
+}
+
 TEST(Condensed, NamesAFewModelsAndCountsTheOthers) {
   std::vector<Statement> statements;
   for (int i = 0; i < 7; ++i)

@@ -117,7 +117,12 @@ TEST(Scale, StrongScalingRecoversAmdahlsShare) {
 
 TEST(Scale, SaysInWordsWhatTheFitCameTo) {
   ScaleCurve curve;
+  curve.points.resize(2);
   curve.serial_share = 0.05;
+  EXPECT_EQ(
+      fit_sentence(curve, Scaling::strong),
+      "Two sizes: by Amdahl's law 5.0 % would not scale; a third size is needed to see whether it holds.");
+  curve.points.resize(3);
   curve.serial_share_interval = {0.04, 0.06};
   EXPECT_EQ(fit_sentence(curve, Scaling::strong),
             "Amdahl's fit: 5.0 % does not scale (95 % interval 4.0..6.0 %), so at most 20 times as fast.");

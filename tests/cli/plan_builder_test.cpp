@@ -37,7 +37,7 @@ TEST(AddPoints, DefaultsAreFilledInAndUnsetOptionsAreLeftOut) {
 }
 
 TEST(AddPoints, RefusesValuesOutOfRangeAndNamesTheOption) {
-  for (const auto& [name, text] : TypedOptions{{"n-prompt", "0"},
+  for (const auto& [name, text] : TypedOptions{{"n-prompt", "-1"},
                                                {"n-gen", "-3"},
                                                {"concurrency", "1.5"},
                                                {"seed", "1,2"},

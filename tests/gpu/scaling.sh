@@ -84,7 +84,7 @@ tables() {
 }
 tables > >(tee "$out/scale.txt") 2>&1
 wait $! || true
-if tokens=$(python3 "$root/tests/gpu/same_tokens.py" --sparkmpi "$sparkmpi" "$out"/*/results/*-tp-*.h5 2>&1); then :; else failed=1; fi
+if tokens=$(python3 "$root/tests/gpu/same_tokens.py" --sparkmpi "$sparkmpi" "$out"/*/results/*-tokens-*.h5 2>&1); then :; else failed=1; fi
 printf '\n== tokens of N GPUs and of one\n%s\n' "$tokens" | tee -a "$out/scale.txt"
 # The results, the logs and the exact commands; not the file systems that a plan may have made.
 (cd "$out" && find . -path ./scaling.tar.gz -prune -o \( -name '*.h5' -o -name '*.txt' -o -name '*.json' -o -name '*.log' -o -name plan.ini -o \

@@ -291,9 +291,9 @@ TEST(ShippedPlans, AreWholeAndAsLargeAsTheyShould) {
                                                        {"phase2a", 600},
                                                        {"phase2b", 2400},
                                                        {"phase2c", 2700},
-                                                       {"scaling-tp", 60},
+                                                       {"scaling-tp", 100},
                                                        {"scaling-replicas", 100},
-                                                       {"scaling-short", 69}};
+                                                       {"scaling-short", 81}};
   std::size_t found = 0;
   for (const auto& entry : std::filesystem::directory_iterator(SPARKMPI_PLANS)) {
     const StudyPlan plan = read_plan(entry.path());

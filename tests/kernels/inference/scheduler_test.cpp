@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <numeric>
 
 #include "base/error.hpp"
+#include "kernels/inference/logits.hpp"
 #include "kernels/inference/request_metrics.hpp"
 
 namespace sparkmpi::kernels::inference {
@@ -16,12 +18,18 @@ using testing::ElementsAre;
 /// Answers each step with the sequence's length, and notes what it was given.
 class FakeEngine final : public Engine {
  public:
-  FakeEngine(std::int64_t blocks, int block_tokens) : cache_(blocks, block_tokens) {}
+  FakeEngine(std::int64_t blocks, int block_tokens) : cache_(blocks, block_tokens) { config_.vocab = 4; }
   const ModelConfig& config() const override { return config_; }
   KvCache& kv() override { return cache_; }
-  void step(std::span<const SequenceSlice> batch, std::span<std::int32_t> next, float*) override {
+  void step(std::span<const SequenceSlice> batch, std::span<std::int32_t> next, float* logits) override {
     std::vector<std::size_t> sizes;
     for (std::size_t i = 0; i < batch.size(); ++i) {
+      // Mean 0, standard deviation lead/√2; the largest is lead above the second.
+      if (logits != nullptr) {
+        const auto lead = static_cast<float>(1 + batch[i].tokens.size());
+        const float rest[4] = {lead, 0, 0, -lead};
+        std::copy(rest, rest + 4, logits + i * 4);
+      }
       sizes.push_back(batch[i].tokens.size());
       cache_.append(batch[i].sequence, static_cast<std::int64_t>(batch[i].tokens.size()));
       next[i] = static_cast<std::int32_t>(cache_.length(batch[i].sequence));
@@ -52,6 +60,25 @@ class SchedulerTest : public testing::Test {
   const Clock clock_;
   StopSignal stop_;
 };
+
+TEST_F(SchedulerTest, NotesHowClearlyTokensWereChosenWhenAsked) {
+  FakeEngine engine(10, 16);
+  SchedulerOptions options;
+  const auto requests = requests_of({{5, 3}, {2, 2}});
+  for (const TokenEvent& token : run(engine, requests, options).tokens) EXPECT_FALSE(token.margin);
+  options.margins = true;
+  const RequestLog log = run(engine, requests, options);
+  ASSERT_EQ(log.tokens.size(), 5U);
+  for (const TokenEvent& token : log.tokens) EXPECT_NEAR(token.margin.value(), std::sqrt(2.0), 1e-6);
+}
+
+TEST(Logits, MarginIsTheLargestAboveTheSecondInStandardDeviations) {
+  const std::vector<float> logits = {1, 5, -3, 4, -7};
+  EXPECT_NEAR(standard_deviation(logits), std::sqrt(20.0), 1e-6);
+  EXPECT_NEAR(top_margin(logits), 1 / std::sqrt(20.0), 1e-6);
+  EXPECT_NEAR(top_margin(std::vector<float>{4, 1, 4}), 0, 1e-12) << "a tie";
+  EXPECT_EQ(top_margin(std::vector<float>{2, 2, 2}), 0);
+}
 
 TEST_F(SchedulerTest, OneRequestIsPrefilledThenDecoded) {
   FakeEngine engine(10, 16);
