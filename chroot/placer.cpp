@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "chroot/path_walk.hpp"
 
 namespace sparkmpi::chroot {
 
@@ -24,37 +25,20 @@ void Placer::place(const fs::path& path) {
 }
 
 std::optional<fs::path> Placer::walk(const fs::path& path) {
-  constexpr int kMostLinks = 40;  // as the kernel (path_resolution(7))
-  fs::path at = "/";
-  std::vector<fs::path> todo;  // the next component at the end
-  const auto push = [&](const fs::path& more) {
-    const std::vector<fs::path> parts(more.begin(), more.end());
-    todo.insert(todo.end(), parts.rbegin(), parts.rend());
-  };
-  push(path.relative_path());
-  for (int links = 0; !todo.empty();) {
-    const fs::path part = todo.back();
-    todo.pop_back();
-    if (part.empty() || part == ".") continue;
-    if (part == "..") {
-      at = at.parent_path();
-      continue;
-    }
-    const fs::path next = at / part;
-    const fs::file_status status = fs::symlink_status(next);
+  PathWalk walk(path);
+  while (const auto next = walk.next()) {
+    const fs::file_status status = fs::symlink_status(*next);
     if (!fs::exists(status)) return std::nullopt;
     if (fs::is_symlink(status)) {
-      if (++links > kMostLinks) throw Error(fmt::format("{}: too many links", path.string()));
-      const fs::path target = fs::read_symlink(next), here = place_of(next);
+      const fs::path target = fs::read_symlink(*next), here = place_of(*next);
+      if (!walk.follow(target)) throw Error(fmt::format("{}: too many links", path.string()));
       if (!fs::is_symlink(fs::symlink_status(here))) fs::create_symlink(target, here);
-      if (target.is_absolute()) at = "/";
-      push(target.relative_path());
       continue;
     }
-    if (fs::is_directory(status)) fs::create_directories(place_of(next));
-    at = next;
+    if (fs::is_directory(status)) fs::create_directories(place_of(*next));
+    walk.enter(*next);
   }
-  return at;
+  return walk.at();
 }
 
 fs::path Placer::place_of(const fs::path& path) const {

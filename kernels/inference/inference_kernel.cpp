@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "kernels/device/datasheet.hpp"
 #include "kernels/device/gpu_state.hpp"
+#include "kernels/group_exchange.hpp"
 #include "kernels/inference/loaded_model.hpp"
 #include "kernels/inference/options.hpp"
 #include "kernels/inference/request_metrics.hpp"
@@ -38,13 +39,7 @@ std::unique_ptr<LoadedModel> load(const Settings& settings, const Site& site, Gr
 
 /// The least of all members' numbers: what every member can do.
 std::int64_t least(Group& group, std::int64_t mine) {
-  std::int64_t found = mine;
-  for (int member = 0; member < group.size(); ++member) {
-    std::int64_t theirs = mine;
-    group.broadcast(std::as_writable_bytes(std::span(&theirs, 1)), member);
-    found = std::min(found, theirs);
-  }
-  return found;
+  return std::ranges::min(gather(group, mine));
 }
 
 std::unique_ptr<Engine> make_engine(const Settings& settings, LoadedModel& model, Group& group,

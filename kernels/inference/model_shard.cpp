@@ -131,4 +131,17 @@ ModelShard shard_model(const ModelConfig& config, const Shard& member) {
   return shard;
 }
 
+std::vector<float> read_member_vector(const WeightSource& source, const PlannedTensor& tensor,
+                                      const ModelShard& shard) {
+  const Range mine = shard.part_of(tensor).rows;
+  if (mine.size() == 0) return {};
+  const std::vector<float> all = source.read_vector(tensor);
+  std::vector<float> values(all.begin() + mine.begin, all.begin() + mine.end);
+  if (tensor.role == TensorRole::attention_norm || tensor.role == TensorRole::mlp_norm ||
+      tensor.role == TensorRole::final_norm) {
+    for (float& value : values) value += shard.whole.norm_offset;
+  }
+  return values;
+}
+
 }  // namespace sparkmpi::kernels::inference

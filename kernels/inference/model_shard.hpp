@@ -2,6 +2,7 @@
 // What one member of a tensor-parallel group holds of a model, tensor by tensor.
 
 #include <cstdint>
+#include <vector>
 
 #include "kernels/inference/model_config.hpp"
 #include "kernels/inference/shard.hpp"
@@ -54,5 +55,9 @@ struct ModelShard {
 /// same on every member, when some member would be left without heads, intermediate units or vocabulary, or
 /// would get half a group.
 ModelShard shard_model(const ModelConfig& config, const Shard& member = {});
+
+/// The member's part of a vector, of a norm with norm_offset added; nothing is read where it holds none.
+std::vector<float> read_member_vector(const WeightSource& source, const PlannedTensor& tensor,
+                                      const ModelShard& shard);
 
 }  // namespace sparkmpi::kernels::inference

@@ -27,10 +27,6 @@ RowBytes row_distance(WeightFormat format, std::size_t columns) {
   return distance;
 }
 
-bool is_norm(TensorRole role) {
-  return role == TensorRole::attention_norm || role == TensorRole::mlp_norm || role == TensorRole::final_norm;
-}
-
 }  // namespace
 
 /// Builds the matrices one by one, each worker filling the rows that it will read.
@@ -60,12 +56,7 @@ class Weights::Builder {
   std::size_t place(std::size_t index) {
     const PlannedTensor& tensor = plan_[index];
     if (tensor.is_vector()) {
-      const std::vector<float> all = source_.read_vector(tensor);
-      const Range mine = weights_.shard_.part_of(tensor).rows;
-      std::vector<float> values(all.begin() + mine.begin, all.begin() + mine.end);
-      if (is_norm(tensor.role)) {
-        for (float& value : values) value += weights_.config().norm_offset;
-      }
+      const std::vector<float> values = read_member_vector(source_, tensor, weights_.shard_);
       hashes_[index] = row_hash(values.data(), values.size() * sizeof(float), 0, 0);
       std::vector<float>& to = vector_of(tensor);
       to.insert(to.end(), values.begin(), values.end());

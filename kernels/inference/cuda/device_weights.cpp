@@ -245,16 +245,8 @@ class ResidentWeights::Loader {
   }
 
   std::uint64_t load_vector(const PlannedTensor& tensor) {
-    const bool norm = tensor.role == TensorRole::attention_norm || tensor.role == TensorRole::mlp_norm ||
-                      tensor.role == TensorRole::final_norm;
-    const MatrixPart part = matrix_part(origin_.shard.part_of(tensor));
-    if (part.rows == 0) return 0;
-    std::vector<float> values = origin_.source.read_vector(tensor);
-    values.resize(part.first_row + part.rows);
-    values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(part.first_row));
-    if (norm) {
-      for (float& value : values) value += config_.norm_offset;
-    }
+    const std::vector<float> values = read_member_vector(origin_.source, tensor, origin_.shard);
+    if (values.empty()) return 0;  // nor has the device a place for it
     std::ranges::copy(values, host_vectors_.data() + (vector_of(tensor) - weights_.vectors_.as<float>()));
     return row_hash(values.data(), values.size() * sizeof(float), 0, 0);
   }

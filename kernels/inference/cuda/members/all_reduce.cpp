@@ -9,8 +9,8 @@
 #include <span>
 
 #include "base/error.hpp"
+#include "kernels/group_exchange.hpp"
 #include "kernels/inference/cuda/device.hpp"
-#include "kernels/inference/cuda/members/exchange.hpp"
 #include "kernels/inference/cuda/members/member_layers.hpp"
 #include "kernels/inference/cuda/members/nccl_reduce.hpp"
 #include "kernels/inference/cuda/members/peer_reduce.hpp"

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <exception>
 
-#include "kernels/inference/cuda/members/exchange.hpp"
+#include "kernels/group_exchange.hpp"
 
 namespace sparkmpi::kernels::inference::gpu {
 namespace {

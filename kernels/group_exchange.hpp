@@ -1,12 +1,12 @@
 #pragma once
-// What members tell each other when they connect.
+// What members of a group tell each other besides sums.
 
 #include <span>
 #include <vector>
 
 #include "kernels/communicator.hpp"
 
-namespace sparkmpi::kernels::inference::gpu {
+namespace sparkmpi::kernels {
 
 /// Everybody's value, by rank; collective.
 template <class T>
@@ -25,4 +25,4 @@ inline bool all_of(Group& group, bool mine) {
   return refusals == 0;
 }
 
-}  // namespace sparkmpi::kernels::inference::gpu
+}  // namespace sparkmpi::kernels
