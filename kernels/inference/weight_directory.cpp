@@ -7,82 +7,19 @@
 #include <cstring>
 
 #include "base/error.hpp"
-#include "kernels/inference/safetensors.hpp"
 #include "kernels/inference/staged_tensor.hpp"
+#include "kernels/inference/stored_rows.hpp"
 #include "kernels/inference/weight_source.hpp"
 
 namespace sparkmpi::kernels::inference {
 namespace {
 
-using Tensor = SafetensorsDirectory::Tensor;
 using Shape = std::vector<std::uint64_t>;
 
 /// Transposed matrices are gone through in tiles of so many rows: their lines stay in the first-level cache.
 constexpr std::size_t kTileRows = 128;
 /// Which nibble of an AWQ word holds row r of its eight: the inverse of [0, 2, 4, 6, 1, 3, 5, 7].
 constexpr std::array<unsigned, 8> kAwqNibble = {0, 4, 1, 5, 2, 6, 3, 7};
-
-/// Rows that are read at once where some of a stretch of the file is wanted.
-constexpr std::size_t kStretch = std::size_t{1} << 20;
-/// Shorter rows cost more to ask for one by one than the gaps between them.
-constexpr std::size_t kLongRow = 4096;
-
-/// Elements in files need not be aligned.
-template <class T>
-T element(const std::byte* from, std::size_t index) {
-  T value;
-  std::memcpy(&value, from + index * sizeof(T), sizeof(T));
-  return value;
-}
-
-float as_float(DType type, const std::byte* from, std::size_t index) {
-  switch (type) {
-    case DType::bf16:
-      return to_float(element<Bf16>(from, index));
-    case DType::f16:
-      return half_to_float(element<std::uint16_t>(from, index));
-    default:
-      return element<float>(from, index);
-  }
-}
-
-Bf16 as_bf16(DType type, const std::byte* from, std::size_t index) {
-  return type == DType::bf16 ? element<Bf16>(from, index) : to_bf16(as_float(type, from, index));
-}
-
-std::size_t float_bytes(const Tensor& tensor) {
-  return tensor.info.dtype == DType::f32 ? 4 : 2;
-}
-
-/// Rows of the same length somewhere in a tensor, in bytes.
-struct StoredRows {
-  std::size_t first, bytes, step, count;
-};
-
-/// Calls use(row, its bytes) for each, in order.
-template <class Use>
-void for_rows(const Tensor& tensor, const StoredRows& rows, Use use) {
-  const WeightFile& file = *tensor.file;
-  host::BufferPool::Lease buffer(file.pool());
-  // Past the page cache a gap costs less than another read.
-  const bool one_by_one =
-      file.mode() == LoadMode::cached && rows.bytes >= kLongRow && rows.step > 2 * rows.bytes;
-  const std::size_t most = one_by_one ? 1 : std::max<std::size_t>(1, kStretch / rows.step);
-  for (std::size_t row = 0; row < rows.count; row += most) {
-    const std::size_t count = std::min(most, rows.count - row);
-    const auto stretch = file.view(tensor.info.begin + rows.first + row * rows.step,
-                                   (count - 1) * rows.step + rows.bytes, buffer);
-    for (std::size_t r = 0; r < count; ++r) use(row + r, stretch.data() + r * rows.step);
-  }
-}
-
-/// Bytes as they are stored.
-void copy_rows(const Tensor& tensor, const StoredRows& rows, std::byte* to, std::size_t stride) {
-  if (rows.bytes == rows.step && rows.bytes == stride)
-    return tensor.file->read(tensor.info.begin + rows.first, {to, rows.count * rows.bytes});
-  for_rows(tensor, rows,
-           [&](std::size_t row, const std::byte* from) { std::memcpy(to + row * stride, from, rows.bytes); });
-}
 
 /// A name without its last word, to which quantised tensors' words are added.
 std::string stem(const std::string& name) {
