@@ -3,17 +3,16 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <set>
+#include <functional>
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
 #include "base/near_match.hpp"
 #include "cli/help.hpp"
+#include "cli/model_list.hpp"
 #include "cli/output_format.hpp"
 #include "cli/parse_options.hpp"
 #include "kernels/device/cuda_module.hpp"
-#include "kernels/inference/model_catalog.hpp"
-#include "kernels/inference/model_fit.hpp"
 #include "kernels/registry.hpp"
 #include "ledger/environment.hpp"
 #include "mpi/binding.hpp"
@@ -49,36 +48,13 @@ Rows metrics_table() {
   return rows;
 }
 
-/// For each device here: in which precision a model fits it and with how many tokens of KV cache, or the sum
-/// that shows why not. A GPU counts with what is free on it, the host with its whole memory.
-Rows models_table() {
-  Rows rows{
-      {"model", "family", "layers", "hidden", "heads/kv", "vocab", "precision", "weights", "kv_per_token"},
-      {}};
-  std::vector<std::uint64_t> memories = {mpi::host_device().memory_bytes};
-  rows.header.emplace_back("host");
+/// A GPU counts with what is free on it, the host with its whole memory.
+std::vector<DeviceMemory> memories_here() {
+  std::vector<DeviceMemory> memories = {{"host", mpi::host_device().memory_bytes}};
   const kernels::CudaModule cuda;
-  for (const kernels::Device& device : cuda.devices()) {
-    memories.push_back(cuda.memory(device.ordinal).free);
-    rows.header.push_back(device.id);
-  }
-  for (const auto& entry : kernels::inference::model_catalog()) {
-    const auto config = kernels::inference::parse_model_config(entry.config, entry.name);
-    std::vector<std::string> row = {
-        std::string(entry.name),
-        std::string(to_string(config.family)),
-        fmt::format("{}", config.layers),
-        fmt::format("{}", config.hidden),
-        fmt::format("{}/{}", config.heads, config.kv_heads),
-        fmt::format("{}", config.vocab),
-        std::string(precision_of(config)),
-        fmt::format("{:.2f} GB", 1e-9 * static_cast<double>(config.weight_bytes())),
-        format_bytes(static_cast<double>(config.kv_bytes_per_token()))};
-    for (const std::uint64_t memory : memories)
-      row.push_back(kernels::inference::describe_fit(config, memory));
-    rows.rows.push_back(std::move(row));
-  }
-  return rows;
+  for (const kernels::Device& device : cuda.devices())
+    memories.push_back({device.id, cuda.memory(device.ordinal).free});
+  return memories;
 }
 
 Rows ledgers_table() {
@@ -134,18 +110,22 @@ Rows environments_table() {
 int list_command(const std::vector<std::string>& arguments) {
   po::options_description options("Options", 80, 36);
   options.add_options()("help,h", "this text")(
-      "format", po::value<std::string>()->default_value("table")->value_name("F"), "table, csv or json");
+      "format", po::value<std::string>()->default_value("table")->value_name("F"), "table, csv or json")(
+      "tp", po::value<int>()->value_name("N"),
+      "models: what one of N ranks has of each, every rank with a device like these to itself");
   const ParsedOptions parsed = parse_options(arguments, options);
   if (parsed.values.count("help") != 0) {
-    fmt::print("{}",
-               command_help("sparkmpi list kernels|models|metrics|ledgers|devices|environments [--format F]",
-                            "Explains what there is, one line each.", options,
-                            "sparkmpi list metrics --format csv"));
+    fmt::print("{}", command_help("sparkmpi list kernels|models|metrics|ledgers|devices|environments "
+                                  "[--format F] [--tp N]",
+                                  "Explains what there is, one line each.", options,
+                                  "sparkmpi list models --tp 2 --format csv"));
     return 0;
   }
-  constexpr std::array<std::pair<std::string_view, Rows (*)()>, 6> kLists = {
+  const int members = parsed.values.count("tp") != 0 ? parsed.values["tp"].as<int>() : 1;
+  if (members < 1) throw UsageError(fmt::format("list: --tp {}: give at least 1", members));
+  const std::array<std::pair<std::string_view, std::function<Rows()>>, 6> lists = {
       {{"kernels", kernels_table},
-       {"models", models_table},
+       {"models", [members] { return model_list(memories_here(), members); }},
        {"metrics", metrics_table},
        {"ledgers", ledgers_table},
        {"environments", environments_table},
@@ -153,8 +133,10 @@ int list_command(const std::vector<std::string>& arguments) {
   const OutputFormat format = parse_output_format(parsed.values["format"].as<std::string>());
   if (parsed.words.size() != 1)
     throw UsageError("list: name one of kernels, models, metrics, ledgers, devices, environments");
+  if (parsed.values.count("tp") != 0 && parsed.words.front() != "models")
+    throw UsageError(fmt::format("list {}: --tp is of `list models` alone", parsed.words.front()));
   std::vector<std::string_view> names;
-  for (const auto& [name, table] : kLists) {
+  for (const auto& [name, table] : lists) {
     if (name == parsed.words.front()) {
       print_rows(stdout, table(), format);
       return 0;

@@ -275,10 +275,8 @@ void refuse_what_cannot_fit(const Settings& settings, const Placement& placement
   const int copies = host ? local_ranks : 1;
   if ((weights + kv) * copies <= memory) return;
   const double room = std::max(0.0, memory / copies - kv);
-  // Of a divided model, as much of every format fits as of this one.
-  const double share = weights / static_cast<double>(config.weight_bytes());
-  const auto fit = widest_fit(config, static_cast<std::uint64_t>(room / share));
-  const bool narrower = fit && fit->weights < config.weight_bytes();
+  const auto fit = widest_fit(config, static_cast<std::uint64_t>(room), settings.shard.member.size);
+  const bool narrower = fit && precision_of(fit->config) != precision_of(config);
   throw UsageError(
       fmt::format("{} has {} of weights in {}{}{}{} and {} has {} of memory{}", config.name,
                   format_bytes(weights), precision_of(config), of_member(settings),
@@ -286,7 +284,7 @@ void refuse_what_cannot_fit(const Settings& settings, const Placement& placement
                   copies > 1 ? fmt::format(" on each of {} ranks", copies) : "",
                   host ? "this node" : placement.device.id, format_bytes(memory),
                   narrower ? fmt::format("; --weights {} would fit with {}", precision_of(fit->config),
-                                         format_bytes(share * static_cast<double>(fit->weights)))
+                                         format_bytes(static_cast<double>(fit->weights)))
                            : ""));
 }
 

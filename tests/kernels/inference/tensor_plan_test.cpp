@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "kernels/inference/model_catalog.hpp"
 #include "kernels/inference/model_fit.hpp"
+#include "kernels/inference/model_shard.hpp"
 
 namespace sparkmpi::kernels::inference {
 namespace {
@@ -75,8 +76,49 @@ TEST(ModelFit, TheWidestFormatThatLeavesRoom) {
   EXPECT_NE(describe_fit(config, 24 * kGib).find("no: 37.0 GiB of weights in awq, 24.0 GiB"),
             std::string::npos)
       << describe_fit(config, 24 * kGib);
+  EXPECT_NE(describe_fit(config, 24 * kGib).find("; in mxfp4 with --tp 2"), std::string::npos)
+      << describe_fit(config, 24 * kGib);
   // Groups of 128 do not divide SmolLM2's 576 columns.
   EXPECT_FALSE(widest_fit(find_model("SmolLM2-135M", std::nullopt).config, 70'000'000));
+}
+
+TEST(ModelFit, OfADividedModelEveryMemberHasRoom) {
+  constexpr std::uint64_t kGib = std::uint64_t{1} << 30;
+  const ModelConfig config = find_model("Meta-Llama-3-70B", std::nullopt).config;
+  // Eight KV heads between three: 3, 3 and 2.
+  const std::vector<MemberNeeds> needs = needs_of_members(config, 3);
+  ASSERT_EQ(needs.size(), 3U);
+  EXPECT_EQ(largest_needs(needs).kv_bytes_per_token, config.kv_bytes_per_token() * 3 / 8);
+  std::int64_t tokens = std::numeric_limits<std::int64_t>::max();
+  for (int rank = 0; rank < 3; ++rank) {
+    const ModelShard shard = shard_model(config, {rank, 3});
+    EXPECT_EQ(needs[static_cast<std::size_t>(rank)].weights, shard.weight_bytes);
+    tokens = std::min(tokens, static_cast<std::int64_t>((80 * kGib - shard.weight_bytes) /
+                                                        shard.local.kv_bytes_per_token()));
+  }
+  const auto fit = widest_fit(config, 80 * kGib, 3);
+  ASSERT_TRUE(fit);
+  EXPECT_EQ(precision_of(fit->config), "bf16");
+  EXPECT_EQ(fit->weights, largest_needs(needs).weights);
+  EXPECT_EQ(fit->kv_tokens, tokens);
+  EXPECT_EQ(precision_of(widest_fit(config, 80 * kGib, 1)->config), "fp8");
+}
+
+TEST(ModelFit, TheFewestMembersAreTheFirstThatFit) {
+  constexpr std::uint64_t kGib = std::uint64_t{1} << 30;
+  const ModelConfig config = find_model("gpt-oss-120b", std::nullopt).config;
+  const auto fewest = fewest_members(config, 24 * kGib);
+  ASSERT_TRUE(fewest);
+  EXPECT_FALSE(widest_fit(config, 24 * kGib, *fewest - 1));
+  EXPECT_TRUE(widest_fit(config, 24 * kGib, *fewest));
+  // Every member has the whole embedding, which is 1.1 GiB.
+  EXPECT_FALSE(fewest_members(config, kGib));
+}
+
+TEST(ModelFit, WhatCannotBeDividedIsRefused) {
+  const ModelConfig config = find_model("SmolLM2-135M", std::nullopt).config;
+  EXPECT_THROW(needs_of_members(config, 10), UsageError);
+  EXPECT_THROW(widest_fit(config, std::uint64_t{1} << 40, 10), UsageError);
 }
 
 }  // namespace
