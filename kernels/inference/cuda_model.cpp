@@ -92,7 +92,7 @@ class CudaModel final : public LoadedModel {
         settings_.synthetic ? synthetic_weights(settings_.seed)
                             : open_weights(settings_.model.directory, settings_.load);
     source->check(plan);
-    host::ThreadTeam readers(settings_.cpus);
+    host::ThreadTeam readers(settings_.synthetic ? settings_.cpus : reader_cpus(settings_.cpus));
     const Team team = [&](const std::function<void(int, int)>& body) {
       readers.run([&](int worker) { body(worker, readers.size()); });
     };
