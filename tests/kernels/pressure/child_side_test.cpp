@@ -131,7 +131,9 @@ TEST(HostAllocators, EachPutsItsBytesIntoMemoryAndTakesThemBack) {
       // The pool may be empty and /dev/shm small; nothing else has a reason here.
       EXPECT_TRUE(info.name == "hugetlb" || info.name == "posix_shm") << info.name << ": " << refusal.what();
     }
-    if (!kFreedIsKept || info.name != "malloc") EXPECT_NEAR(resident(), before, 4e6) << info.name;
+    if (!kFreedIsKept || info.name != "malloc") {
+      EXPECT_NEAR(resident(), before, 4e6) << info.name;
+    }
   }
 }
 
