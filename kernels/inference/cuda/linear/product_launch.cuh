@@ -7,7 +7,8 @@
 
 #include "base/error.hpp"
 #include "kernels/inference/cuda/linear/product_device.hpp"
-#include "kernels/inference/cuda/linear/product_kernel.cuh"
+#include "kernels/inference/cuda/linear/ring_product_kernel.cuh"
+#include <cstdlib>
 
 namespace sparkmpi::kernels::inference::gpu {
 
@@ -92,6 +93,54 @@ void launch_product(const DeviceMatrix& matrix, const Slicing& slicing, const Pr
   gpu::launch(kernel, static_cast<unsigned>(site.limits.multiprocessors * blocks_each), kShape.threads(),
               slicing.shared_bytes, launch.stream, launch.programmatic && site.limits.overlap, "product",
               arguments);
+}
+
+
+inline int tuned(const char* name, int otherwise) {
+  const char* const text = std::getenv(name);
+  return text == nullptr ? otherwise : std::atoi(text);
+}
+
+/// Experiment: policy from the environment.
+template <WeightFormat kFormat, Experts kExperts, class Output>
+bool launch_ring(const DeviceMatrix& matrix, const ProductSite& site, ProductArguments<Output> arguments,
+                 const Launch& launch) {
+  constexpr std::size_t kStage = stage_bytes(kFormat);
+  const auto small = static_cast<std::size_t>(tuned("RING_BUDGET", 111000));
+  const auto large = static_cast<std::size_t>(tuned("RING_LARGE", 224000));
+  const auto least_small = tuned("RING_LEAST", 4);
+  const int units = units_of(kFormat, matrix.columns);
+  const int rows = kExperts == Experts::own_input ? arguments.vectors * arguments.chosen : arguments.vectors;
+  int slices = 1, slice_units = units;
+  std::size_t x = 0, budget = small;
+  for (;; ++slices) {
+    slice_units = (units + slices - 1) / slices;
+    x = rows * std::size_t{vector_bytes(kFormat, slice_units)};
+    budget = small;
+    if (x + kRingSums + least_small * kStage <= budget) break;
+    budget = large;
+    if (x + kRingSums + tuned("RING_LEASTL", 5) * kStage <= budget) break;
+  }
+  slices = (units + slice_units - 1) / slice_units;
+  if (slices > 1 && kExperts != Experts::none) return false;
+  const int stages = std::min<int>(static_cast<int>((budget - x - kRingSums) / kStage), tuned("RING_STAGES", kMostStages));
+  const std::size_t shared = stages * kStage + kRingSums + x;
+  fill(arguments.geometry, matrix);
+  arguments.geometry.slices = slices;
+  arguments.geometry.slice_units = slice_units;
+  arguments.row_scales = matrix.scales;
+  arguments.vector_bytes = vector_bytes(kFormat, slice_units);
+  arguments.partials = site.workspace.partials;
+  arguments.arrivals = site.workspace.arrivals;
+  const auto kernel = ring_product_kernel<kFormat, kExperts, Output>;
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
+        "cudaFuncSetAttribute");
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
+                             cudaSharedmemCarveoutMaxShared),
+        "cudaFuncSetAttribute");
+  gpu::launch(kernel, static_cast<unsigned>(site.limits.multiprocessors), kRingThreads, shared,
+              launch.stream, launch.programmatic && site.limits.overlap, "product", arguments, stages);
+  return true;
 }
 
 }  // namespace sparkmpi::kernels::inference::gpu
