@@ -19,6 +19,8 @@ struct Workspace {
   static constexpr std::size_t kArrivals = std::size_t{1} << 16;  ///< tiles
   float* partials = nullptr;
   std::uint32_t* arrivals = nullptr;  ///< zero between launches
+  void* turns = nullptr;
+  mutable unsigned turn = 0;
 };
 
 }  // namespace sparkmpi::kernels::inference::gpu

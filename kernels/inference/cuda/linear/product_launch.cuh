@@ -132,14 +132,17 @@ bool launch_ring(const DeviceMatrix& matrix, const ProductSite& site, ProductArg
   arguments.vector_bytes = vector_bytes(kFormat, slice_units);
   arguments.partials = site.workspace.partials;
   arguments.arrivals = site.workspace.arrivals;
+  auto* const turns = static_cast<ProductTurn*>(site.workspace.turns);
+  const unsigned turn = site.workspace.turn++;
   const auto kernel = ring_product_kernel<kFormat, kExperts, Output>;
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
         "cudaFuncSetAttribute");
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
                              cudaSharedmemCarveoutMaxShared),
         "cudaFuncSetAttribute");
-  gpu::launch(kernel, static_cast<unsigned>(site.limits.multiprocessors), kRingThreads, shared,
-              launch.stream, launch.programmatic && site.limits.overlap, "product", arguments, stages);
+  gpu::launch(kernel, static_cast<unsigned>(site.limits.multiprocessors * tuned("RING_EACH", 1)), kRingThreads, shared,
+              launch.stream, launch.programmatic && site.limits.overlap, "product", arguments, stages,
+              turns + turn % 16, static_cast<const ProductTurn*>(turns + (turn + 15) % 16), tuned("RING_START", 0));
   return true;
 }
 

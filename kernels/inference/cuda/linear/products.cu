@@ -100,6 +100,8 @@ Products::Products() {
   limits_.overlap = attribute(device, cudaDevAttrComputeCapabilityMajor) >= 9;
   constexpr std::size_t kPartialBytes = Workspace::kPartials * 128 * sizeof(float);
   constexpr std::size_t kArrivalBytes = Workspace::kArrivals * sizeof(std::uint32_t);
+  check(cudaMalloc(&workspace_.turns, 4096), "turns");
+  check(cudaMemset(workspace_.turns, 0, 4096), "turns");
   void* memory = nullptr;
   check(cudaMalloc(&memory, kPartialBytes + kArrivalBytes), "allocating the products' workspace");
   workspace_.partials = static_cast<float*>(memory);

@@ -18,78 +18,105 @@ inline constexpr int kSumBuffers = 2;
 inline constexpr std::uint32_t kRingSums = kSumBuffers * kRingWarps * 128 * sizeof(float);
 inline constexpr int kMostActive = kMostVectors * kMostChosen;
 
-/// Items of a block, in an order that leaves as little as possible to be added between blocks: with experts on
-/// inputs of their own all experts of a tile, else tiles of one slice (of one expert) after the other.
-template <Experts kExperts>
-class ItemOrder {
- public:
-  __device__ ItemOrder(const Geometry& geometry, int actives) : geometry_(geometry), actives_(actives) {
-    const long long whole = kExperts == Experts::own_input
-                                ? geometry.tiles
-                                : static_cast<long long>(actives) * geometry.slices * geometry.tiles;
-    const int each = kExperts == Experts::own_input ? actives : 1;
-    begin_ = static_cast<int>(whole * blockIdx.x / gridDim.x) * each;
-    end_ = static_cast<int>(whole * (blockIdx.x + 1) / gridDim.x) * each;
-  }
-  __device__ int begin() const { return begin_; }
-  __device__ int end() const { return end_; }
-  __device__ int actives() const { return actives_; }
-  __device__ Item first() const {
-    if constexpr (kExperts == Experts::own_input) return {begin_ % actives_, 0, begin_ / actives_};
-    return item_at(geometry_, begin_);
-  }
-  __device__ void next(Item& item) const {
-    if constexpr (kExperts == Experts::own_input) {
-      if (++item.active < actives_) return;
-      item.active = 0;
-      ++item.tile;
-    } else {
-      advance(geometry_, item, 1);
-    }
-  }
-  __device__ int first_unit(const Item& item) const { return item.slice * geometry_.slice_units; }
-  __device__ int last_unit(const Item& item) const {
-    return min(first_unit(item) + geometry_.slice_units, geometry_.units);
-  }
-
- private:
-  const Geometry& geometry_;
-  int actives_, begin_, end_;
+/// Words in device memory by which the blocks of one launch share its items, and its successor sees how far it
+/// is. All are zero between launches.
+struct ProductTurn {
+  std::uint32_t claimed = 0;  ///< items taken, and by each block the one that there was not
+  std::uint32_t asking = 0;   ///< blocks that have not asked for all their weights
 };
 
 /// What the warps of a block share.
 struct RingBlock {
   std::uint64_t full[kMostStages], empty[kMostStages];
   std::uint64_t sums_full[kSumBuffers], sums_empty[kSumBuffers];
-  std::int32_t experts[kMostActive];                   ///< ids of the active experts
-  std::int16_t pairs[kMostActive * kMostVectors];      ///< of each of them and each vector, or -1
+  Item stage_items[kMostStages];                   ///< whose weights a stage has; tile -1: no more
+  Item sum_items[kSumBuffers];                     ///< whose sums a buffer has
+  std::int32_t experts[kMostActive];               ///< ids of the active experts
+  std::int16_t pairs[kMostActive * kMostVectors];  ///< of each of them and each vector, or -1
 };
 
+__device__ inline int first_unit(const Geometry& geometry, const Item& item) {
+  return item.slice * geometry.slice_units;
+}
+__device__ inline int last_unit(const Geometry& geometry, const Item& item) {
+  return min(first_unit(geometry, item) + geometry.slice_units, geometry.units);
+}
+
+/// Items that blocks claim: with experts on inputs of their own all experts of a tile together, so that nothing
+/// has to be added between blocks.
+template <Experts kExperts>
+__device__ inline std::uint32_t claims_of(const Geometry& geometry, int actives) {
+  return static_cast<std::uint32_t>(kExperts == Experts::own_input
+                                        ? geometry.tiles
+                                        : actives * geometry.slices * geometry.tiles);
+}
+
 template <WeightFormat kFormat, Experts kExperts>
-__device__ inline void fill_ring(const Geometry& geometry, const ItemOrder<kExperts>& order, const Ring& ring,
-                                 const std::int32_t* experts, int lane) {
-  RingPlace place;
-  Item item = order.first();
-  for (int index = order.begin(); index < order.end(); ++index, order.next(item)) {
-    const unsigned char* source = geometry.data;
-    if constexpr (kExperts != Experts::none)
-      source += static_cast<std::size_t>(experts[item.active]) * geometry.expert_bytes;
-    int rows = kTileRows;
-    if constexpr (kFormat == WeightFormat::bf16) {
-      if (geometry.order == RowOrder::plain) rows = min(rows, geometry.rows - item.tile * kTileRows);
-      const int row = logical_row(geometry.order, geometry.rows, item.tile, min(lane, rows - 1));
-      source += static_cast<std::size_t>(row) * geometry.columns * 2;
-    } else {
-      source += static_cast<std::size_t>(item.tile) * geometry.units * unit_bytes(kFormat);
+class RingFiller {
+ public:
+  __device__ RingFiller(const Geometry& geometry, const Ring& ring, RingBlock& block, int lane)
+      : geometry_(geometry), ring_(ring), block_(block), lane_(lane) {}
+
+  __device__ void run(ProductTurn* turn, int actives) {
+    const std::uint32_t claims = claims_of<kExperts>(geometry_, actives);
+    std::uint32_t claimed = blockIdx.x;
+    while (true) {
+      const std::uint32_t now = __shfl_sync(0xffffffffU, claimed, 0);
+      if (now >= claims) break;
+      if constexpr (kExperts == Experts::own_input) {
+        for (int active = 0; active < actives; ++active) {
+          const bool last = active + 1 == actives;
+          ask({active, 0, static_cast<int>(now)}, [&] {
+            if (last) claimed = claim(turn, claims);
+          });
+        }
+      } else {
+        ask(item_at(geometry_, static_cast<int>(now)), [&] { claimed = claim(turn, claims); });
+      }
     }
-    const int last = order.last_unit(item);
-    for (int unit = order.first_unit(item); unit < last; unit += kRingWarps, place.next(ring.count)) {
-      wait_for(ring.empty + place.index, place.round ^ 1U);
-      fill_stage<kFormat>(geometry, ring.stages + place.index * stage_bytes(kFormat), ring.full + place.index,
-                          source, rows, unit, last, lane);
+    wait_for(ring_.empty + place_.index, place_.round ^ 1U);
+    if (lane_ == 0) {
+      block_.stage_items[place_.index] = {0, 0, -1};
+      arrive_at(ring_.full + place_.index);
     }
   }
-}
+
+ private:
+  __device__ std::uint32_t claim(ProductTurn* turn, std::uint32_t claims) const {
+    return lane_ == 0 ? gridDim.x + atomicInc(&turn->claimed, claims - 1) : 0;
+  }
+
+  /// @param before_last called before the last stage is asked for.
+  template <class Function>
+  __device__ void ask(const Item& item, const Function& before_last) {
+    const unsigned char* source = geometry_.data;
+    if constexpr (kExperts != Experts::none)
+      source += static_cast<std::size_t>(block_.experts[item.active]) * geometry_.expert_bytes;
+    int rows = kTileRows;
+    if constexpr (kFormat == WeightFormat::bf16) {
+      if (geometry_.order == RowOrder::plain) rows = min(rows, geometry_.rows - item.tile * kTileRows);
+      const int row = logical_row(geometry_.order, geometry_.rows, item.tile, min(lane_, rows - 1));
+      source += static_cast<std::size_t>(row) * geometry_.columns * 2;
+    } else {
+      source += static_cast<std::size_t>(item.tile) * geometry_.units * unit_bytes(kFormat);
+    }
+    const int last = last_unit(geometry_, item);
+    for (int unit = first_unit(geometry_, item); unit < last; unit += kRingWarps) {
+      if (unit + kRingWarps >= last) before_last();
+      wait_for(ring_.empty + place_.index, place_.round ^ 1U);
+      if (lane_ == 0) block_.stage_items[place_.index] = item;
+      fill_stage<kFormat>(geometry_, ring_.stages + place_.index * stage_bytes(kFormat),
+                          ring_.full + place_.index, source, rows, unit, last, lane_);
+      place_.next(ring_.count);
+    }
+  }
+
+  const Geometry& geometry_;
+  const Ring& ring_;
+  RingBlock& block_;
+  RingPlace place_;
+  int lane_;
+};
 
 /// The barrier of the warps that multiply.
 __device__ inline void join_multiplying_warps() {
@@ -97,47 +124,56 @@ __device__ inline void join_multiplying_warps() {
 }
 
 template <WeightFormat kFormat, Experts kExperts, class Output>
-__device__ inline void multiply_items(const ProductArguments<Output>& arguments,
-                                      const ItemOrder<kExperts>& order, const Ring& ring, RingBlock& block,
-                                      float* sums, unsigned char* x, float* norms, int warp, int lane) {
+__device__ inline void multiply_items(const ProductArguments<Output>& arguments, const Ring& ring,
+                                      RingBlock& block, float* sums, unsigned char* x, float* norms, int warp,
+                                      int lane) {
   const Geometry& geometry = arguments.geometry;
   const int vector = lane / 4 < arguments.vectors ? lane / 4 : 0;
-  int loaded = -1;
   RingPlace from, to;
-  Item item = order.first();
-  if constexpr (kExperts == Experts::own_input) {
-    load_vectors<kFormat, kRingWarps * 32, Experts::none>(arguments, arguments.vectors * arguments.chosen, item, x);
+  int loaded = 0;
+  const auto load = [&](const Item& item) {
     join_multiplying_warps();
-    read_norms<kRingWarps>(arguments.input, arguments.vectors, geometry.columns, warp, lane, norms);
-  }
-  for (int index = order.begin(); index < order.end(); ++index, order.next(item)) {
-    if (kExperts != Experts::own_input && item.slice != loaded) {
-      join_multiplying_warps();
+    if constexpr (kExperts == Experts::own_input) {
+      load_vectors<kFormat, kRingWarps * 32, Experts::none>(arguments, arguments.vectors * arguments.chosen,
+                                                            item, x);
+    } else {
       load_vectors<kFormat, kRingWarps * 32, kExperts>(arguments, arguments.vectors, item, x);
-      join_multiplying_warps();
-      // Needed at the end of a tile, behind its barrier.
-      if (loaded < 0)
-        read_norms<kRingWarps>(arguments.input, arguments.vectors, geometry.columns, warp, lane, norms);
-      loaded = item.slice;
     }
-    // Lanes of absent vectors read another one's; their results go nowhere.
-    int row = vector;
-    if constexpr (kExperts == Experts::own_input)
-      row = max(0, static_cast<int>(block.pairs[item.active * kMostVectors + vector]));
-    const unsigned char* const lane_x = x + row * arguments.vector_bytes + lane % 4 * 16;
-    const int units = order.last_unit(item) - order.first_unit(item);
-    // Turned with the tile, so that no warp always has the longer share.
-    const int share = (warp + item.tile) % kRingWarps;
+    join_multiplying_warps();
+  };
+  load({0, 0, 0});
+  // Needed at the end of a tile, behind its barrier.
+  read_norms<kRingWarps>(arguments.input, arguments.vectors, geometry.columns, warp, lane, norms);
+  while (true) {
+    wait_for(ring.full + from.index, from.round);
+    const Item item = block.stage_items[from.index];
+    if (item.tile >= 0) {
+      if (item.slice != loaded) {
+        load(item);
+        loaded = item.slice;
+      }
+    }
     float tile_sums[1][2][4] = {};
+    if (item.tile >= 0) {
+      // Lanes of absent vectors read another one's; their results go nowhere.
+      int row = vector;
+      if constexpr (kExperts == Experts::own_input)
+        row = max(0, static_cast<int>(block.pairs[item.active * kMostVectors + vector]));
+      const unsigned char* const lane_x = x + row * arguments.vector_bytes + lane % 4 * 16;
+      const int units = last_unit(geometry, item) - first_unit(geometry, item);
+      // Turned with the tile, so that no warp always has the longer share.
+      const int share = (warp + item.tile) % kRingWarps;
 #pragma unroll 1
-    for (int unit = share; unit < units + share; unit += kRingWarps, from.next(ring.count)) {
-      wait_for(ring.full + from.index, from.round);
-      if (unit < units)
-        multiply_unit<kFormat, 1, takes_raised_input(kFormat), 2, kRingRowBytes>(
-            tile_sums, ring.stages + from.index * stage_bytes(kFormat) + unit_place<kFormat>(share),
-            lane_x + unit * unit_columns(kFormat) * 2, 0, lane);
-      __syncwarp();
-      if (lane == 0) arrive_at(ring.empty + from.index);
+      for (int unit = share; unit < units + share; unit += kRingWarps) {
+        wait_for(ring.full + from.index, from.round);
+        if (unit < units)
+          multiply_unit<kFormat, 1, takes_raised_input(kFormat), 2, kRingRowBytes>(
+              tile_sums, ring.stages + from.index * stage_bytes(kFormat) + unit_place<kFormat>(share),
+              lane_x + unit * unit_columns(kFormat) * 2, 0, lane);
+        __syncwarp();
+        if (lane == 0) arrive_at(ring.empty + from.index);
+        from.next(ring.count);
+      }
     }
     wait_for(block.sums_empty + to.index, to.round ^ 1U);
     float* const buffer = sums + to.index * kRingWarps * 128;
@@ -145,9 +181,11 @@ __device__ inline void multiply_items(const ProductArguments<Output>& arguments,
     const float(&a)[4] = tile_sums[0][0], (&b)[4] = tile_sums[0][1];
     mine[0] = {a[0] + b[0], a[1] + b[1]};
     mine[32] = {a[2] + b[2], a[3] + b[3]};
+    if (warp == 0 && lane == 0) block.sum_items[to.index] = item;
     __syncwarp();
     if (lane == 0) arrive_at(block.sums_full + to.index);
     to.next(kSumBuffers);
+    if (item.tile < 0) return;
   }
 }
 
@@ -169,15 +207,16 @@ __device__ inline void take_sums(float (&values)[4], const float* sums, RingBloc
 }
 
 template <WeightFormat kFormat, Experts kExperts, class Output>
-__device__ inline void finish_items(const ProductArguments<Output>& arguments,
-                                    const ItemOrder<kExperts>& order, RingBlock& block, const float* sums,
-                                    const float* norms, int lane) {
+__device__ inline void finish_items(const ProductArguments<Output>& arguments, int actives, RingBlock& block,
+                                    const float* sums, const float* norms, int lane) {
   const Geometry& geometry = arguments.geometry;
   RunningBest best;
   RingPlace from;
   float together[4] = {};
-  Item item = order.first();
-  for (int index = order.begin(); index < order.end(); ++index, order.next(item)) {
+  while (true) {
+    wait_for(block.sums_full + from.index, from.round);
+    const Item item = block.sum_items[from.index];
+    if (item.tile < 0) break;
     TilePlace place = tile_place(geometry.order, geometry.rows, item.tile, arguments.vectors, lane);
     place.pair = place.vector;
     int expert_rows = 0;
@@ -210,7 +249,7 @@ __device__ inline void finish_items(const ProductArguments<Output>& arguments,
         operands.bias[j] = 0;
         values[j] = together[j];
       }
-      if (item.active + 1 < order.actives()) continue;
+      if (item.active + 1 < actives) continue;
 #pragma unroll
       for (int j = 0; j < 4; ++j) together[j] = 0;
     } else {
@@ -235,7 +274,8 @@ __device__ inline void finish_items(const ProductArguments<Output>& arguments,
 
 template <WeightFormat kFormat, Experts kExperts, class Output>
 __global__ void __launch_bounds__(kRingThreads, 2)
-    ring_product_kernel(const __grid_constant__ ProductArguments<Output> arguments, int stages) {
+    ring_product_kernel(const __grid_constant__ ProductArguments<Output> arguments, int stages, ProductTurn* turn,
+                        const ProductTurn* previous, int start_at) {
   extern __shared__ __align__(128) unsigned char shared[];
   __shared__ RingBlock block;
   __shared__ float norms[kMostVectors];
@@ -276,17 +316,17 @@ __global__ void __launch_bounds__(kRingThreads, 2)
   }
   __syncthreads();
 
-  const ItemOrder<kExperts> order(geometry, actives);
   if (warp == kRingWarps) {
-    fill_ring<kFormat>(geometry, order, ring, block.experts, lane);
-    release_successor();
+    if (start_at == 0) release_successor();
+    RingFiller<kFormat, kExperts>(geometry, ring, block, lane).run(turn, actives);
+    if (start_at == 1) release_successor();
     return;
   }
   if constexpr (kExperts == Experts::none) await_predecessor();
   if (warp < kRingWarps) {
-    multiply_items<kFormat>(arguments, order, ring, block, sums, x, norms, warp, lane);
+    multiply_items<kFormat, kExperts>(arguments, ring, block, sums, x, norms, warp, lane);
   } else {
-    finish_items<kFormat>(arguments, order, block, sums, norms, lane);
+    finish_items<kFormat, kExperts>(arguments, actives, block, sums, norms, lane);
   }
 }
 
