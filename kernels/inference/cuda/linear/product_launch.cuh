@@ -8,7 +8,6 @@
 #include "base/error.hpp"
 #include "kernels/inference/cuda/linear/product_device.hpp"
 #include "kernels/inference/cuda/linear/ring_product_kernel.cuh"
-#include <cstdlib>
 
 namespace sparkmpi::kernels::inference::gpu {
 
@@ -62,6 +61,18 @@ struct ProductSite {
   int most_active = 1;  ///< experts that may take part
 };
 
+/// Allows a kernel its shared memory. One division of first-level cache and shared memory for all products:
+/// changing it would drain the multiprocessor.
+template <class Kernel>
+void prepare(Kernel kernel, std::uint32_t shared_bytes) {
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                             static_cast<int>(shared_bytes)),
+        "cudaFuncSetAttribute");
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
+                             cudaSharedmemCarveoutMaxShared),
+        "cudaFuncSetAttribute");
+}
+
 template <WeightFormat kFormat, Shape kShape, Experts kExperts, class Output>
 void launch_product(const DeviceMatrix& matrix, const Slicing& slicing, const ProductSite& site,
                     ProductArguments<Output> arguments, int blocks_each, const Launch& launch) {
@@ -82,67 +93,64 @@ void launch_product(const DeviceMatrix& matrix, const Slicing& slicing, const Pr
   arguments.arrivals = site.workspace.arrivals;
 
   const auto kernel = product_kernel<kFormat, kShape.teams, kShape.warps, kShape.stages, kExperts, Output>;
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                             static_cast<int>(slicing.shared_bytes)),
-        "cudaFuncSetAttribute");
-  // One division of first-level cache and shared memory for all products: changing it would drain the
-  // multiprocessor.
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
-                             cudaSharedmemCarveoutMaxShared),
-        "cudaFuncSetAttribute");
+  prepare(kernel, slicing.shared_bytes);
   gpu::launch(kernel, static_cast<unsigned>(site.limits.multiprocessors * blocks_each), kShape.threads(),
               slicing.shared_bytes, launch.stream, launch.programmatic && site.limits.overlap, "product",
               arguments);
 }
 
+struct RingShape {
+  int blocks_each = 0, stages = 0;  ///< 0 stages: does not fit
+  std::uint32_t shared_bytes = 0;
+};
+/// A ring with fewer stages does not keep the memory busy.
+inline constexpr int kLeastStages = 4;
+/// Shared memory that a block of a ring product has statically, at most.
+inline constexpr std::size_t kRingStatic = sizeof(RingBlock) + kMostVectors * sizeof(float) + 64;
 
-inline int tuned(const char* name, int otherwise) {
-  const char* const text = std::getenv(name);
-  return text == nullptr ? otherwise : std::atoi(text);
+/// Two blocks share a multiprocessor unless one with a ring of twice the size is faster: with tiles that are
+/// longer than a ring, and with FP8's (by measurement, tests/bench/gemv_bench.cu).
+inline RingShape ring_shape(WeightFormat format, std::size_t vector_bytes, std::size_t tile_bytes,
+                            const DeviceLimits& limits) {
+  const std::size_t stage = stage_bytes(format);
+  const bool long_tiles =
+      format == WeightFormat::bf16 && 2 * tile_bytes > limits.shared_of_multiprocessor * 3 / 2;
+  const bool alone = format == WeightFormat::fp8_e4m3 || long_tiles;
+  for (int blocks = alone ? 1 : kMostRingBlocks; blocks > 0; --blocks) {
+    const std::size_t room =
+        std::min(limits.shared_of_block,
+                 limits.shared_of_multiprocessor / static_cast<std::size_t>(blocks) - kReservedShared);
+    const std::size_t fixed = kRingStatic + kRingSums + vector_bytes;
+    if (fixed + kLeastStages * stage > room) continue;
+    const auto stages = std::min<std::size_t>(kMostStages, (room - fixed) / stage);
+    return {blocks, static_cast<int>(stages),
+            static_cast<std::uint32_t>(stages * stage + kRingSums + vector_bytes)};
+  }
+  return {};
 }
 
-/// Experiment: policy from the environment.
+/// Where the device has bulk copies and the vectors leave room for a ring. False: nothing was launched.
 template <WeightFormat kFormat, Experts kExperts, class Output>
 bool launch_ring(const DeviceMatrix& matrix, const ProductSite& site, ProductArguments<Output> arguments,
                  const Launch& launch) {
-  constexpr std::size_t kStage = stage_bytes(kFormat);
-  const auto small = static_cast<std::size_t>(tuned("RING_BUDGET", 111000));
-  const auto large = static_cast<std::size_t>(tuned("RING_LARGE", 224000));
-  const auto least_small = tuned("RING_LEAST", 4);
+  if (!site.limits.bulk_copies) return false;
   const int units = units_of(kFormat, matrix.columns);
-  const int rows = kExperts == Experts::own_input ? arguments.vectors * arguments.chosen : arguments.vectors;
-  int slices = 1, slice_units = units;
-  std::size_t x = 0, budget = small;
-  for (;; ++slices) {
-    slice_units = (units + slices - 1) / slices;
-    x = rows * std::size_t{vector_bytes(kFormat, slice_units)};
-    budget = small;
-    if (x + kRingSums + least_small * kStage <= budget) break;
-    budget = large;
-    if (x + kRingSums + tuned("RING_LEASTL", 5) * kStage <= budget) break;
-  }
-  slices = (units + slice_units - 1) / slice_units;
-  if (slices > 1 && kExperts != Experts::none) return false;
-  const int stages = std::min<int>(static_cast<int>((budget - x - kRingSums) / kStage), tuned("RING_STAGES", kMostStages));
-  const std::size_t shared = stages * kStage + kRingSums + x;
+  const int vectors =
+      kExperts == Experts::own_input ? arguments.vectors * arguments.chosen : arguments.vectors;
+  const RingShape shape =
+      ring_shape(kFormat, static_cast<std::size_t>(vectors) * vector_bytes(kFormat, units),
+                 static_cast<std::size_t>(units) * unit_bytes(kFormat), site.limits);
+  // Dequantising takes the time of two blocks' warps.
+  if (shape.stages == 0 || (kFormat == WeightFormat::int4_awq && shape.blocks_each < kMostRingBlocks))
+    return false;
   fill(arguments.geometry, matrix);
-  arguments.geometry.slices = slices;
-  arguments.geometry.slice_units = slice_units;
   arguments.row_scales = matrix.scales;
-  arguments.vector_bytes = vector_bytes(kFormat, slice_units);
-  arguments.partials = site.workspace.partials;
-  arguments.arrivals = site.workspace.arrivals;
-  auto* const turns = static_cast<ProductTurn*>(site.workspace.turns);
-  const unsigned turn = site.workspace.turn++;
+  arguments.vector_bytes = vector_bytes(kFormat, units);
   const auto kernel = ring_product_kernel<kFormat, kExperts, Output>;
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
-        "cudaFuncSetAttribute");
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
-                             cudaSharedmemCarveoutMaxShared),
-        "cudaFuncSetAttribute");
-  gpu::launch(kernel, static_cast<unsigned>(site.limits.multiprocessors * tuned("RING_EACH", 1)), kRingThreads, shared,
-              launch.stream, launch.programmatic && site.limits.overlap, "product", arguments, stages,
-              turns + turn % 16, static_cast<const ProductTurn*>(turns + (turn + 15) % 16), tuned("RING_START", 0));
+  prepare(kernel, shape.shared_bytes);
+  gpu::launch(kernel, static_cast<unsigned>(site.limits.multiprocessors * shape.blocks_each), kRingThreads,
+              shape.shared_bytes, launch.stream, launch.programmatic && site.limits.overlap, "product",
+              arguments, shape.stages, site.workspace.next_claims());
   return true;
 }
 

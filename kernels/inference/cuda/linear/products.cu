@@ -98,15 +98,19 @@ Products::Products() {
   limits_.shared_of_block =
       static_cast<std::size_t>(attribute(device, cudaDevAttrMaxSharedMemoryPerBlockOptin));
   limits_.overlap = attribute(device, cudaDevAttrComputeCapabilityMajor) >= 9;
+  cudaFuncAttributes compiled{};
+  check(cudaFuncGetAttributes(&compiled, find_best), "cudaFuncGetAttributes");
+  limits_.bulk_copies = limits_.overlap && compiled.ptxVersion >= 90;
   constexpr std::size_t kPartialBytes = Workspace::kPartials * 128 * sizeof(float);
   constexpr std::size_t kArrivalBytes = Workspace::kArrivals * sizeof(std::uint32_t);
-  check(cudaMalloc(&workspace_.turns, 4096), "turns");
-  check(cudaMemset(workspace_.turns, 0, 4096), "turns");
+  constexpr std::size_t kClaimBytes = Workspace::kTurns * sizeof(std::uint32_t);
   void* memory = nullptr;
-  check(cudaMalloc(&memory, kPartialBytes + kArrivalBytes), "allocating the products' workspace");
+  check(cudaMalloc(&memory, kPartialBytes + kArrivalBytes + kClaimBytes),
+        "allocating the products' workspace");
   workspace_.partials = static_cast<float*>(memory);
   workspace_.arrivals = reinterpret_cast<std::uint32_t*>(static_cast<std::byte*>(memory) + kPartialBytes);
-  check(cudaMemset(workspace_.arrivals, 0, kArrivalBytes), "clearing the products' workspace");
+  workspace_.claims = workspace_.arrivals + Workspace::kArrivals;
+  check(cudaMemset(workspace_.arrivals, 0, kArrivalBytes + kClaimBytes), "clearing the products' workspace");
 }
 
 Products::~Products() {

@@ -76,9 +76,9 @@ __device__ inline float e8m0(std::uint32_t word, int index) {
   return __uint_as_float(code == 0 ? 0x00400000U : code << 23);
 }
 
-/// c + d += A·B for a tile of 16 rows, 32 columns and 8 vectors: `lower` and `upper` are rows g and g + 8, `x`
-/// the vector g's, all for columns 8t … 8t + 7. The order of columns within the product is ours to choose.
-/// c and d may be the same.
+/// c + d += A·B for a tile of 16 rows, 32 columns and 8 vectors: `lower` and `upper` are rows g and g + 8,
+/// `x` the vector g's, all for columns 8t … 8t + 7. The order of columns within the product is ours to
+/// choose. c and d may be the same.
 __device__ inline void multiply_tile(float (&c)[4], float (&d)[4], const Pairs& lower, const Pairs& upper,
                                      const uint4& x) {
   asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "

@@ -1,8 +1,8 @@
 #pragma once
 // A block's way through the weights on devices with bulk copies (compute capability 9.0 and later): a ring of
 // stages in shared memory, one unit for each warp that multiplies, filled by one warp that does nothing else.
-// A bulk copy needs no registers and no turns of the load/store unit, so the warps that multiply take what has
-// come as fast as they can read it.
+// A bulk copy needs no registers and no turns of the load/store unit, so the warps that multiply take what
+// has come as fast as they can read it.
 
 #include <cuda/ptx>
 
@@ -52,14 +52,14 @@ __device__ inline int unit_place(int unit) {
   return unit * (kFormat == WeightFormat::bf16 ? 128 : unit_bytes(kFormat));
 }
 
-/// One stage: units [unit, unit + kRingWarps) of an item, as far as there are any below `last`.
+/// One stage: units [unit, unit + kRingWarps) of an item, as far as there are any.
 /// @param source where the tile's rows (BF16: this lane's row) begin.
 /// @param rows that exist.
 template <WeightFormat kFormat>
 __device__ inline void fill_stage(const Geometry& geometry, unsigned char* to, std::uint64_t* full,
-                                  const unsigned char* source, int rows, int unit, int last, int lane) {
+                                  const unsigned char* source, int rows, int unit, int lane) {
   using namespace ::cuda::ptx;
-  const int units = min(last - unit, kRingWarps);
+  const int units = min(geometry.units - unit, kRingWarps);
   if constexpr (kFormat == WeightFormat::bf16) {
     const auto bytes = static_cast<std::uint32_t>(min(units * 64, geometry.columns - unit * 64) * 2);
     if (lane == 0)
