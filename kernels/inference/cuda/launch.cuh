@@ -25,11 +25,15 @@ __device__ inline void release_successor() {
 #endif
 }
 
-/// Launches a kernel that calls await_predecessor() before it touches what others wrote.
+/// Launches a kernel that calls await_predecessor() before it touches what others wrote. All kernels ask for
+/// the same division of first-level cache and shared memory: a multiprocessor has to drain before it changes.
 /// @param overlap false on devices before compute capability 9.0, which have no such launch.
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes,
             cudaStream_t stream, bool overlap, const char* name, Arguments... arguments) {
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
+                             cudaSharedmemCarveoutMaxShared),
+        name);
   cudaLaunchAttribute attribute{};
   attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
   attribute.val.programmaticStreamSerializationAllowed = 1;

@@ -84,11 +84,6 @@ void launch_product(const DeviceMatrix& matrix, const Slicing& slicing, const Pr
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                              static_cast<int>(slicing.shared_bytes)),
         "cudaFuncSetAttribute");
-  // One division of first-level cache and shared memory for all products: changing it would drain the
-  // multiprocessor.
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
-                             cudaSharedmemCarveoutMaxShared),
-        "cudaFuncSetAttribute");
   gpu::launch(kernel, static_cast<unsigned>(site.limits.multiprocessors * blocks_each), kShape.threads(),
               slicing.shared_bytes, launch.stream, launch.programmatic && site.limits.overlap, "product",
               arguments);
