@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/inference/cuda/launch.cuh"
+#include "kernels/inference/cuda/members/residual_element.cuh"
 #include "kernels/inference/cuda/token_layers.hpp"
 
 namespace sparkmpi::kernels::inference::gpu {
@@ -18,24 +19,35 @@ __device__ std::uint16_t narrow(float value) {
   return __bfloat16_as_ushort(__float2bfloat16_rn(value));
 }
 
-__global__ void start_step_kernel(const __grid_constant__ StepStart s) {
+/// The first block of a token keeps where it is, the others embed it. What the host wrote crosses the bus,
+/// and no kernel writes it: all of it is asked for at once, before the predecessor is awaited. Successors are
+/// not released early: an attention reads positions before it waits (launch.cuh).
+__global__ void __launch_bounds__(kThreads) start_step_kernel(const __grid_constant__ StepStart s) {
+  const int token = static_cast<int>(blockIdx.y), thread = static_cast<int>(threadIdx.x);
+  if (blockIdx.x == 0) {
+    const std::int32_t position = __ldcv(s.positions + token), row = __ldcv(s.rows + token);
+    await_predecessor();
+      if (thread == 0) {
+      s.device_positions[token] = position;
+      s.device_rows[token] = row;
+    }
+    for (int i = thread; i < s.pairs; i += kThreads) {
+      double sine = 0, cosine = 0;
+      sincos(position * s.frequencies[i], &sine, &cosine);
+      s.rotation[static_cast<std::int64_t>(token) * s.pairs + i] = make_float2(
+          static_cast<float>(s.rotation_magnitude * cosine), static_cast<float>(s.rotation_magnitude * sine));
+    }
+    return;
+  }
+  const std::uint16_t* const from = s.embedding + static_cast<std::int64_t>(__ldcv(s.ids + token)) * s.hidden;
   await_predecessor();
-  release_successor();
-  const int token = blockIdx.x;
-  const std::int32_t position = s.positions[token];
-  if (threadIdx.x == 0) {
-    s.device_positions[token] = position;
-    s.device_rows[token] = s.rows[token];
+  const int blocks = static_cast<int>(gridDim.x) - 1;
+  for (int first = (static_cast<int>(blockIdx.x) - 1) * kThreads; first < s.hidden;
+       first += blocks * kThreads) {
+    const int i = first + thread;
+    add_to_residual(s.residual, s.hidden, token, i, 0,
+                    i < s.hidden ? widen(__ldg(from + i)) * s.embedding_scale : 0.0F);
   }
-  for (int i = threadIdx.x; i < s.pairs; i += blockDim.x) {
-    double sine = 0, cosine = 0;
-    sincos(position * s.frequencies[i], &sine, &cosine);
-    s.rotation[static_cast<std::int64_t>(token) * s.pairs + i] = make_float2(
-        static_cast<float>(s.rotation_magnitude * cosine), static_cast<float>(s.rotation_magnitude * sine));
-  }
-  const std::uint16_t* const from = s.embedding + static_cast<std::int64_t>(s.ids[token]) * s.hidden;
-  float* const to = s.residual + static_cast<std::int64_t>(token) * s.hidden;
-  for (int i = threadIdx.x; i < s.hidden; i += blockDim.x) to[i] = widen(from[i]) * s.embedding_scale;
 }
 
 __device__ float block_sum(float value) {
@@ -154,7 +166,10 @@ __global__ void count_experts_kernel(const std::int32_t* first_pairs, int expert
 }  // namespace
 
 void start_step(const StepStart& start, int tokens, const Launch& as) {
-  launch(start_step_kernel, dim3(tokens), kThreads, 0, as.stream, as.programmatic, "embedding", start);
+  // One element a thread where there are few tokens; many keep the device busy with a block each.
+  const int blocks = tokens <= kMostVectors ? (start.hidden + kThreads - 1) / kThreads : 1;
+  launch(start_step_kernel, dim3(blocks + 1, tokens), kThreads, 0, as.stream, as.programmatic, "embedding",
+         start);
 }
 
 void rms_norm(const float* x, int hidden, const float* weight, float eps, const std::int32_t* index, int rows,

@@ -19,13 +19,14 @@ struct StepStart {
   const std::uint16_t* embedding = nullptr;  ///< BF16 [vocab, hidden]
   float embedding_scale = 1;
   int hidden = 0;
-  float* residual = nullptr;            ///< [tokens, hidden]
+  ResidualOutput residual;              ///< what the tokens' embeddings become; without a bias
   const double* frequencies = nullptr;  ///< [pairs] radians a position
   double rotation_magnitude = 1;        ///< of sines and cosines
   int pairs = 0;
   float2* rotation = nullptr;  ///< [tokens, pairs]
 };
-/// Embeds the tokens and computes their rotations, in double precision as the host does.
+/// Embeds the tokens, with the first half of the first norm where the residual output has one, and computes
+/// their rotations, in double precision as the host does.
 void start_step(const StepStart& start, int tokens, const Launch& launch);
 
 /// out[i] = bf16(x[index[i]] / √(mean(x²) + ε) · weight). @param index null: rows in order.

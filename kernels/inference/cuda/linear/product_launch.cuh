@@ -61,15 +61,11 @@ struct ProductSite {
   int most_active = 1;  ///< experts that may take part
 };
 
-/// Allows a kernel its shared memory. One division of first-level cache and shared memory for all products:
-/// changing it would drain the multiprocessor.
+/// Allows a kernel its shared memory.
 template <class Kernel>
 void prepare(Kernel kernel, std::uint32_t shared_bytes) {
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                              static_cast<int>(shared_bytes)),
-        "cudaFuncSetAttribute");
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
-                             cudaSharedmemCarveoutMaxShared),
         "cudaFuncSetAttribute");
 }
 

@@ -27,23 +27,6 @@ __global__ void __launch_bounds__(kThreads)
   if (v < vectors && lane == 0) next[v] = best.row == INT32_MAX ? 0 : best.row;
 }
 
-/// A thread has one element; 16 neighbouring lanes one partial sum of squares.
-__global__ void __launch_bounds__(kThreads)
-    scale_and_square(const float* x, int elements, int stride, const float* norm, std::uint16_t* input,
-                     float* squares) {
-  await_predecessor();
-  release_successor();
-  const int i = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
-  const std::size_t v = blockIdx.y;
-  const float value = i < elements ? __ldcg(x + v * stride + i) : 0.0F;
-  if (i < elements) input[v * stride + i] = bf16_bits(value * norm[i]);
-  float sum = value * value;
-#pragma unroll
-  for (int distance = 1; distance < kTileRows; distance *= 2)
-    sum += __shfl_xor_sync(0xffffffffU, sum, distance);
-  if (i < elements && i % kTileRows == 0) squares[v * square_count(elements) + i / kTileRows] = sum;
-}
-
 /// Blocks of a product at most.
 int most_parts(const DeviceLimits& limits) {
   return kMostBlocks * limits.multiprocessors;
@@ -143,14 +126,6 @@ int Products::arg_max_parts() const {
 void Products::arg_max(const ArgMaxOutput& parts, int vectors, std::int32_t* next, const Launch& how) const {
   launch(find_best, 1, kThreads, 0, how.stream, how.programmatic && limits_.overlap, "arg_max", parts,
          arg_max_parts(), vectors, next);
-}
-
-void Products::prepare_input(const float* x, int elements, int stride, int vectors, const float* norm,
-                             std::uint16_t* input, float* squares, const Launch& how) const {
-  const dim3 grid(static_cast<unsigned>((elements + kThreads - 1) / kThreads),
-                  static_cast<unsigned>(vectors));
-  launch(scale_and_square, grid, kThreads, 0, how.stream, how.programmatic && limits_.overlap,
-         "prepare_input", x, elements, stride, norm, input, squares);
 }
 
 }  // namespace sparkmpi::kernels::inference::gpu

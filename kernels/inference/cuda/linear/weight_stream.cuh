@@ -4,27 +4,12 @@
 
 #include <cstdint>
 
+#include "kernels/inference/cuda/linear/async_copy.cuh"
 #include "kernels/inference/cuda/linear/tile_layout.cuh"
 #include "kernels/inference/cuda/linear/unpack.cuh"
 
 namespace sparkmpi::kernels::inference::gpu {
 
-__device__ inline std::uint32_t shared_address(const void* pointer) {
-  return static_cast<std::uint32_t>(__cvta_generic_to_shared(pointer));
-}
-/// 16 bytes from global to shared memory past the first-level cache; zeros when not `valid`.
-__device__ inline void copy_16(std::uint32_t to, const void* from, bool valid = true) {
-  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(to), "l"(from),
-               "r"(valid ? 16 : 0)
-               : "memory");
-}
-__device__ inline void commit_copies() {
-  asm volatile("cp.async.commit_group;" ::: "memory");
-}
-template <int kPending>
-__device__ inline void wait_copies() {
-  asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
-}
 /// The work of a launch: items, each one tile of one slice of the columns of one (active) expert, tiles
 /// fastest. A block does a run of neighbouring items.
 struct Geometry {
