@@ -122,7 +122,7 @@ __global__ void __launch_bounds__(DecodeShape<Element, kWidth>::kThreads, kWidth
   const int group = input.heads / input.kv.kv_heads, part = static_cast<int>(blockIdx.x) % a.parts;
   const int first_head = kv_head * group + part * kHeads, heads = min(kHeads, group - part * kHeads);
 
-  // Before this kernel starts, all kernels but its predecessor, the projection, have ended (launch.cuh):
+  // Before this kernel starts, all kernels up to the attention of the layer before have ended (launch.cuh):
   // positions, tables, rotations and the keys and values of earlier steps are there.
   const int own = __ldcg(input.tokens.positions + token), row = __ldcg(input.tokens.rows + token);
   const int first = input.window > 0 ? max(0, own - input.window + 1) : 0;
