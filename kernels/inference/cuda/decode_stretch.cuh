@@ -61,8 +61,8 @@ class Stretch {
   __device__ Stretch(const KvLayer& kv, const std::int32_t* table, int kv_head, int own, unsigned char* ring)
       : kv_(kv), table_(table), kv_head_(kv_head), own_(own), lane_(threadIdx.x % 32), ring_(ring) {}
 
-  /// Tiles [tile, end), every kWarps-th: asks for as much of them as the ring holds, and has the second-level
-  /// cache ask for what comes soon after.
+  /// Tiles [tile, end), every kWarps-th: asks for as much of them as the ring holds, and where that leaves
+  /// few, has the second-level cache ask for those.
   __device__ void start(int tile, int end) {
     first_ = tile;
     end_ = end;
@@ -70,8 +70,8 @@ class Stretch {
     request<0, 0>(0, 0);
     request<1, 0>(0, 1);
     if constexpr (kSlots == 3) request<2, 0>(0, 2);
-    constexpr int kSoon = 4;  // tiles
-    if (lane_ < kSoon && tile + lane_ * kWarps < end) {
+    constexpr int kFew = 4;
+    if (end - tile <= kFew * kWarps && tile + lane_ * kWarps < end) {
       if (2 * lane_ >= kSlots) prefetch(where_);
       if (2 * lane_ + 1 >= kSlots) prefetch(where_ + kv_.block_tokens * kWidth);
     }

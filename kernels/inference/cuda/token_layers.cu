@@ -25,18 +25,17 @@ __global__ void __launch_bounds__(kThreads) start_step_kernel(const __grid_const
   const int token = static_cast<int>(blockIdx.y), thread = static_cast<int>(threadIdx.x);
   if (blockIdx.x == 0) {
     const std::int32_t position = __ldcv(s.positions + token), row = __ldcv(s.rows + token);
+    double sine = 0, cosine = 0;
+    if (thread < s.pairs) sincos(position * __ldg(s.frequencies + thread), &sine, &cosine);
     await_predecessor();
     release_successor();
     if (thread == 0) {
       s.device_positions[token] = position;
       s.device_rows[token] = row;
     }
-    for (int i = thread; i < s.pairs; i += kThreads) {
-      double sine = 0, cosine = 0;
-      sincos(position * s.frequencies[i], &sine, &cosine);
-      s.rotation[static_cast<std::int64_t>(token) * s.pairs + i] = make_float2(
+    if (thread < s.pairs)
+      s.rotation[static_cast<std::int64_t>(token) * s.pairs + thread] = make_float2(
           static_cast<float>(s.rotation_magnitude * cosine), static_cast<float>(s.rotation_magnitude * sine));
-    }
     return;
   }
   const std::uint16_t* const from = s.embedding + static_cast<std::int64_t>(__ldcv(s.ids + token)) * s.hidden;
