@@ -13,13 +13,11 @@
 namespace sparkmpi::kernels::inference {
 namespace {
 
-// Activations in BF16 leave each logit with an error of about 1 % of the logits' spread, so that the largest
-// of 10^5 differs by 5 to 8 % (measured: 0.05 to 0.07).
-constexpr double kDenseTolerance = 0.2;
-// With experts, a token two of whose experts are nearly equal may take either, and all its logits move
-// (measured: 0.65 for one text with Mixtral-8x7B). With many experts some tokens do so in nearly every layer
-// (measured: 1.9 for gpt-oss-120b). Logits that have nothing to do with one another are 6 to 7 apart.
-constexpr double kExpertsTolerance = 0.6, kManyExpertsTolerance = 3;
+// Where routers choose experts, a token two of whose experts are nearly equal may take either, and all its
+// logits move (measured: 0.65 for one text with Mixtral-8x7B). With many experts some tokens do so in nearly
+// every layer (measured: 1.9 for gpt-oss-120b). Logits that have nothing to do with one another are 6 to 7
+// apart.
+constexpr double kRoutedLimit = 0.6, kManyRoutedLimit = 3;
 constexpr int kManyExperts = 17;
 constexpr double kBandwidthSeconds = 0.2;
 constexpr std::size_t kBandwidthBytes = std::size_t{1} << 30;  // far beyond any L2 cache
@@ -45,11 +43,9 @@ class CudaModel final : public LoadedModel {
     return shard.step_bytes + static_cast<std::uint64_t>(shard.whole.experts_per_token) * shard.expert_bytes;
   }
   std::uint64_t weights_hash() const override { return weights_->hash(); }
-  double verification_tolerance() const override {
-    const int experts = weights_->config().experts;
-    return experts == 0             ? kDenseTolerance
-           : experts < kManyExperts ? kExpertsTolerance
-                                    : kManyExpertsTolerance;
+  VerificationLimits verification_limits() const override {
+    return {kBf16Limits.computed,
+            weights_->config().experts < kManyExperts ? kRoutedLimit : kManyRoutedLimit};
   }
   double read_bandwidth() override { return bandwidth_; }
 
@@ -96,7 +92,7 @@ class CudaModel final : public LoadedModel {
         settings_.synthetic ? synthetic_weights(settings_.seed)
                             : open_weights(settings_.model.directory, settings_.load);
     source->check(plan);
-    host::ThreadTeam readers(settings_.cpus);
+    host::ThreadTeam readers(settings_.synthetic ? settings_.cpus : reader_cpus(settings_.cpus));
     const Team team = [&](const std::function<void(int, int)>& body) {
       readers.run([&](int worker) { body(worker, readers.size()); });
     };

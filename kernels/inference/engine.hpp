@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "base/attributes.hpp"
@@ -38,6 +39,11 @@ class Engine {
   /// token.
   virtual void step(std::span<const SequenceSlice> batch, std::span<std::int32_t> next,
                     float* logits = nullptr) = 0;
+
+  /// From the next step on sends tokens to the experts that PrescribedRouting names for this shift instead of
+  /// to those that the router chooses; nothing: to the router's again. All members of a group do the same.
+  /// Dense models have no choice and ignore it.
+  virtual void prescribe_experts(std::optional<int> shift) = 0;
 
   /// The bound behind MBU, for a step over these slices as the cache stands before the step.
   virtual StepBytes step_bytes(std::span<const SequenceSlice> batch) const = 0;

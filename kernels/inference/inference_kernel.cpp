@@ -102,8 +102,10 @@ class Inference final : public Kernel {
     const std::unique_ptr<LoadedModel> model = load(settings, context.site, *group, recorder);
     const std::unique_ptr<Engine> engine = make_engine(settings, *model, *group, recorder);
 
-    const double deviation = verify_engine(*engine, settings.seed, model->verification_tolerance());
-    recorder.series("verification_deviation", "setup").push_back(deviation);
+    const Verification verified = verify_engine(*engine, settings.seed, model->verification_limits());
+    recorder.series("verification_deviation", "setup").push_back(verified.computed);
+    if (verified.routed)
+      recorder.series("verification_routed_deviation", "setup").push_back(*verified.routed);
     context.world.barrier("inference: read bandwidth");
     const double bandwidth = model->read_bandwidth();
     recorder.series("read_bandwidth_bytes_per_s", "setup").push_back(bandwidth);

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "kernels/inference/host/host_engine.hpp"
-#include "kernels/inference/verification.hpp"
 #include "kernels/stream/read_bandwidth.hpp"
 
 namespace sparkmpi::kernels::inference {
@@ -37,13 +36,16 @@ class HostModel final : public LoadedModel {
     HostEngineOptions options;
     options.block_tokens = settings_.kv_block;
     options.kv_blocks = kv_blocks;
+    options.simd = simd_;
     options.group = &group_;
-    recorder.fact("simd", std::string(host::to_string(options.simd)));
+    recorder.fact("simd", std::string(host::to_string(simd_)));
     recorder.fact("threads", std::int64_t{team_.size()});
     return make_host_engine(weights_, team_, options);
   }
 
-  double verification_tolerance() const override { return kVerificationTolerance; }
+  VerificationLimits verification_limits() const override {
+    return simd_ == host::Simd::avx512_bf16 ? kBf16Limits : kSinglePrecisionLimits;
+  }
 
   double read_bandwidth() override {
     const auto footprint = static_cast<std::size_t>(weight_read_bytes());
@@ -56,6 +58,7 @@ class HostModel final : public LoadedModel {
   Group& group_;
   host::ThreadTeam team_;
   Weights weights_;
+  host::Simd simd_ = host::best_simd();
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "kernels/inference/engine.hpp"
 #include "kernels/inference/options.hpp"
+#include "kernels/inference/verification.hpp"
 #include "kernels/kernel.hpp"
 
 namespace sparkmpi::kernels::inference {
@@ -20,8 +21,8 @@ class LoadedModel {
   virtual std::uint64_t weights_hash() const = 0;
   /// Allocates the KV cache. The engine goes before the model.
   virtual std::unique_ptr<Engine> make_engine(std::int64_t kv_blocks, Recorder& recorder) = 0;
-  /// How far prefill and decode may be apart (verify_engine), by the arithmetic of the device.
-  virtual double verification_tolerance() const = 0;
+  /// How far prefill and decode may be apart, by the arithmetic of the device.
+  virtual VerificationLimits verification_limits() const = 0;
   /// What rooflines divide by: the device's read bandwidth in bytes a second, measured in this run. After
   /// make_engine().
   virtual double read_bandwidth() = 0;

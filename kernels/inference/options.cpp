@@ -136,10 +136,9 @@ const std::array<OptionSpec, 21> kOptions = {{
              "synthetic weights"},
     {.name = "load",
      .kind = OptionKind::text,
-     .default_value = "mmap",
+     .default_value = "cached",
      .list = true,
-     .help = "how weight files are read: mmap, by way of the page cache, or direct (O_DIRECT), past it into "
-             "as much memory"},
+     .help = "how weight files are read: cached, by way of the page cache, or direct (O_DIRECT), past it"},
     {.name = "save-tokens",
      .kind = OptionKind::flag,
      .default_value = "",
@@ -187,9 +186,9 @@ AllReduceMethod chosen_all_reduce(const std::string& word) {
 }
 
 LoadMode chosen_load_mode(const std::string& word) {
-  if (word == "mmap") return LoadMode::mapped;
+  if (word == "cached") return LoadMode::cached;
   if (word == "direct") return LoadMode::direct;
-  throw UsageError(fmt::format("--load {}: give mmap or direct", word));
+  throw UsageError(fmt::format("--load {}: give cached or direct", word));
 }
 
 KvType chosen_kv_type(const Parameters& parameters, const Device& device) {

@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "kernels/inference/all_reduce_method.hpp"
-#include "kernels/inference/direct_read.hpp"
 #include "kernels/inference/kv_budget.hpp"
 #include "kernels/inference/kv_type.hpp"
 #include "kernels/inference/model_catalog.hpp"
 #include "kernels/inference/model_shard.hpp"
 #include "kernels/inference/request.hpp"
 #include "kernels/inference/scheduler.hpp"
+#include "kernels/inference/weight_file.hpp"
 #include "kernels/kernel.hpp"
 
 namespace sparkmpi::kernels::inference {
@@ -34,7 +34,7 @@ struct Settings {
   std::uint64_t seed = 0;
   std::vector<int> cpus;
   bool save_tokens = false;
-  LoadMode load = LoadMode::mapped;
+  LoadMode load = LoadMode::cached;
   AllReduceMethod all_reduce = AllReduceMethod::automatic;
   bool synthetic = false;  ///< weights are made from the seed
   int group = 0;           ///< which of the groups that work on one model, in rank order

@@ -104,7 +104,7 @@ void record_steps(const RequestLog& log, const LogContext& context, Recorder& re
 
 }  // namespace
 
-const std::array<results::MetricInfo, 42> kMetrics = {{
+const std::array<results::MetricInfo, 43> kMetrics = {{
     {"output_tokens_per_s", "1/s", Better::higher, Origin::derived,
      "all output tokens / wall time of a repetition"},
     {"requests_per_s", "1/s", Better::higher, Origin::derived,
@@ -163,7 +163,9 @@ const std::array<results::MetricInfo, 42> kMetrics = {{
     {"step_repetition", "1", Better::neither, Origin::measured, "the repetition it belongs to"},
     {"verification_deviation", "1", Better::neither, Origin::measured,
      "largest difference of logits between prefill and decode of the same tokens, in their standard "
-     "deviations"},
+     "deviations; with experts, of texts that take every one of them"},
+    {"verification_routed_deviation", "1", Better::neither, Origin::measured,
+     "the same where routers choose the experts, in the text that agrees best"},
     kSmClock,
     kMemoryClock,
     kPower,

@@ -11,7 +11,7 @@
 
 namespace sparkmpi::kernels::inference {
 
-extern const std::array<results::MetricInfo, 42> kMetrics;
+extern const std::array<results::MetricInfo, 43> kMetrics;
 
 /// Where a log belongs and what it is measured against.
 struct LogContext {

@@ -1,14 +1,8 @@
 #include "kernels/inference/safetensors.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -112,7 +106,7 @@ std::string read_text(const std::filesystem::path& path) {
   return std::move(text).str();
 }
 
-/// @param start at least eight bytes; fewer are taken as if zeros followed.
+/// Fewer than eight bytes are taken as if zeros followed.
 std::uint64_t header_length(std::span<const std::byte> start) {
   std::uint64_t length = 0;
   for (std::size_t i = 0; i < std::min<std::size_t>(kLengthBytes, start.size()); ++i)
@@ -165,40 +159,6 @@ std::map<std::string, TensorInfo> parse_safetensors_header(std::span<const std::
   return tensors;
 }
 
-class SafetensorsDirectory::Mapping {
- public:
-  /// In direct mode the memory is a file's size of zeros that somebody is to fill.
-  Mapping(const std::filesystem::path& path, LoadMode mode) {
-    const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-      throw UsageError(fmt::format("{}: can't be opened: {}", path.string(), std::strerror(errno)));
-    struct stat status {};
-    fstat(file, &status);
-    size_ = static_cast<std::size_t>(status.st_size);
-    const bool direct = mode == LoadMode::direct;
-    // Whole pages: what O_DIRECT writes at the end of a file has room.
-    void* const mapping =
-        size_ == 0 ? MAP_FAILED
-        : direct   ? mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-                   : mmap(nullptr, size_, PROT_READ, MAP_SHARED, file, 0);
-    close(file);
-    if (mapping == MAP_FAILED)
-      throw UsageError(fmt::format("{}: is empty or can't be mapped", path.string()));
-    data_ = static_cast<std::byte*>(mapping);
-    // Loading reads every byte once, front to back.
-    if (!direct) madvise(mapping, size_, MADV_SEQUENTIAL);
-  }
-  ~Mapping() { munmap(data_, size_); }
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
-  std::span<const std::byte> bytes() const { return {data_, size_}; }
-  std::byte* memory() const { return data_; }
-
- private:
-  std::byte* data_ = nullptr;
-  std::size_t size_ = 0;
-};
-
 namespace {
 
 /// @param promised tensor → file of the index; empty without an index.
@@ -212,29 +172,29 @@ std::vector<std::filesystem::path> files_of(const std::filesystem::path& directo
   return files;
 }
 
+/// What parse_safetensors_header wants to see; of a length that cannot be true no more than the length.
+std::vector<std::byte> read_header(const WeightFile& file) {
+  std::vector<std::byte> start(std::min<std::uint64_t>(kLengthBytes, file.size()));
+  file.read(0, start);
+  const std::uint64_t length = header_length(start);
+  if (start.size() < kLengthBytes || length > kLargestHeader || length > file.size() - kLengthBytes)
+    return start;
+  start.resize(kLengthBytes + length);
+  file.read(0, start);
+  return start;
+}
+
 }  // namespace
 
 SafetensorsDirectory::SafetensorsDirectory(const std::filesystem::path& directory, LoadMode mode)
     : directory_(directory) {
   std::map<std::string, std::string> promised;
   if (std::filesystem::exists(directory / kIndex)) promised = read_index(directory / kIndex);
-  for (const std::filesystem::path& file : files_of(directory, promised)) {
-    files_.push_back(file);
-    mappings_.push_back(std::make_unique<Mapping>(files_.back(), mode));
-  }
-  if (mode == LoadMode::direct) {
-    std::vector<DirectRead::File> wanted;
-    for (std::size_t i = 0; i < files_.size(); ++i)
-      wanted.push_back({files_[i], mappings_[i]->bytes().size(), mappings_[i]->memory()});
-    reading_ = std::make_unique<DirectRead>(std::move(wanted));
-  }
-  for (std::size_t i = 0; i < files_.size(); ++i) {
-    const auto bytes = mappings_[i]->bytes();
-    wait_for_header(i);
-    for (auto& [tensor, info] : parse_safetensors_header(bytes, bytes.size(), files_[i].string())) {
-      if (!places_.emplace(tensor, Place{i, std::move(info)}).second) {
-        throw UsageError(fmt::format("{}: tensor '{}' is in two files", files_[i].string(), tensor));
-      }
+  for (const std::filesystem::path& path : files_of(directory, promised)) {
+    const WeightFile& file = *files_.emplace_back(std::make_unique<WeightFile>(path, mode, pool_));
+    for (auto& [name, info] : parse_safetensors_header(read_header(file), file.size(), path.string())) {
+      if (!tensors_.emplace(name, Tensor{std::move(info), &file}).second)
+        throw UsageError(fmt::format("{}: tensor '{}' is in two files", path.string(), name));
     }
   }
   for (const auto& [tensor, file] : promised) {
@@ -244,40 +204,15 @@ SafetensorsDirectory::SafetensorsDirectory(const std::filesystem::path& director
   }
 }
 
-SafetensorsDirectory::~SafetensorsDirectory() = default;
-SafetensorsDirectory::SafetensorsDirectory(SafetensorsDirectory&&) noexcept = default;
-
-void SafetensorsDirectory::wait_for_header(std::size_t file) const {
-  if (!reading_) return;
-  const auto bytes = mappings_[file]->bytes();
-  reading_->wait(file, 0, std::min<std::size_t>(kLengthBytes, bytes.size()));
-  const std::uint64_t length = header_length(bytes);
-  if (length < bytes.size())
-    reading_->wait(file, 0, std::min<std::size_t>(kLengthBytes + length, bytes.size()));
-}
-
 bool SafetensorsDirectory::has(const std::string& name) const {
-  return places_.contains(name);
+  return tensors_.contains(name);
 }
 
-const SafetensorsDirectory::Place& SafetensorsDirectory::place_of(const std::string& name) const {
-  const auto place = places_.find(name);
-  if (place == places_.end())
+const SafetensorsDirectory::Tensor& SafetensorsDirectory::at(const std::string& name) const {
+  const auto tensor = tensors_.find(name);
+  if (tensor == tensors_.end())
     throw UsageError(fmt::format("{}: tensor '{}' is missing", directory_.string(), name));
-  return place->second;
-}
-
-SafetensorsDirectory::Description SafetensorsDirectory::describe(const std::string& name) const {
-  const Place& place = place_of(name);
-  return {&place.info, files_[place.file].native()};
-}
-
-SafetensorsDirectory::Tensor SafetensorsDirectory::at(const std::string& name) const {
-  const Place& place = place_of(name);
-  const TensorInfo& info = place.info;
-  if (reading_) reading_->wait(place.file, info.begin, info.end);
-  return {&info, mappings_[place.file]->bytes().subspan(info.begin, info.end - info.begin),
-          files_[place.file].native()};
+  return tensor->second;
 }
 
 bool SafetensorsDirectory::present(const std::filesystem::path& directory) {

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "kernels/inference/direct_read.hpp"
+#include "kernels/inference/weight_file.hpp"
 
 namespace sparkmpi::kernels::inference {
 
@@ -33,33 +33,21 @@ struct TensorInfo {
 std::map<std::string, TensorInfo> parse_safetensors_header(std::span<const std::byte> start,
                                                            std::uint64_t file_size, std::string_view where);
 
-/// All tensors of a model directory, memory-mapped or read past the page cache: model.safetensors, or the
-/// shards that model.safetensors.index.json names. Direct reads go on in the background from construction on.
+/// All tensors of a model directory: model.safetensors, or the shards that model.safetensors.index.json
+/// names.
 class SafetensorsDirectory {
  public:
-  explicit SafetensorsDirectory(const std::filesystem::path& directory, LoadMode mode = LoadMode::mapped);
-  ~SafetensorsDirectory();
-  SafetensorsDirectory(SafetensorsDirectory&&) noexcept;
-  SafetensorsDirectory& operator=(SafetensorsDirectory&&) = delete;       ///< nobody needs it
-  SafetensorsDirectory(const SafetensorsDirectory&) = delete;             ///< owns mappings
-  SafetensorsDirectory& operator=(const SafetensorsDirectory&) = delete;  ///< owns mappings
+  /// Throws UsageError when a file or its header can't be read.
+  explicit SafetensorsDirectory(const std::filesystem::path& directory, LoadMode mode = LoadMode::cached);
 
   struct Tensor {
-    const TensorInfo* info;
-    std::span<const std::byte> bytes;
-    std::string_view file;  ///< for messages
-  };
-  struct Description {
-    const TensorInfo* info;
-    std::string_view file;  ///< for messages
+    TensorInfo info;
+    const WeightFile* file;  ///< holds its bytes
   };
   bool has(const std::string& name) const;
-  /// What the header says. Throws UsageError when there is none of that name.
-  Description describe(const std::string& name) const;
-  /// The same with its bytes; waits until they have been read. Throws Error when they can't be, besides. Any
-  /// number of threads may ask.
-  Tensor at(const std::string& name) const;
-  const std::vector<std::filesystem::path>& files() const { return files_; }
+  /// Throws UsageError when there is none of that name.
+  const Tensor& at(const std::string& name) const;
+  const std::vector<std::unique_ptr<WeightFile>>& files() const { return files_; }
 
   /// Whether a directory holds weights in this format.
   static bool present(const std::filesystem::path& directory);
@@ -68,19 +56,10 @@ class SafetensorsDirectory {
   static std::vector<std::filesystem::path> list(const std::filesystem::path& directory);
 
  private:
-  class Mapping;
-  struct Place {
-    std::size_t file;
-    TensorInfo info;
-  };
-  const Place& place_of(const std::string& name) const;
-  void wait_for_header(std::size_t file) const;
-
   std::filesystem::path directory_;
-  std::vector<std::filesystem::path> files_;
-  std::vector<std::unique_ptr<Mapping>> mappings_;
-  std::map<std::string, Place> places_;
-  std::unique_ptr<DirectRead> reading_;  ///< into the mappings; null when they are the files themselves
+  host::BufferPool pool_;  ///< of the files
+  std::vector<std::unique_ptr<WeightFile>> files_;
+  std::map<std::string, Tensor> tensors_;
 };
 
 }  // namespace sparkmpi::kernels::inference

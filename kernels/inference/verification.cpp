@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <string_view>
 #include <vector>
 
 #include "base/error.hpp"
 #include "kernels/inference/logits.hpp"
+#include "kernels/inference/prescribed_routing.hpp"
 #include "kernels/inference/request.hpp"
 
 namespace sparkmpi::kernels::inference {
@@ -39,24 +42,63 @@ double deviation_of(Engine& engine, std::uint64_t seed) {
     largest = std::max(largest, static_cast<double>(std::abs(whole[i] - single[i])));
   }
   const double spread = standard_deviation(whole);
-  return spread > 0 ? largest / spread : 0;
+  if (spread == 0)
+    throw Error(
+        fmt::format("{}: all logits are equal, which leaves nothing to compare; are the weights damaged?",
+                    engine.config().name));
+  return largest / spread;
+}
+
+/// While it lives, tokens go to the experts of one shift.
+class Prescribed {
+ public:
+  Prescribed(Engine& engine, int shift) : engine_(engine) { engine_.prescribe_experts(shift); }
+  ~Prescribed() { engine_.prescribe_experts(std::nullopt); }
+  Prescribed(const Prescribed&) = delete;             ///< one end for one beginning
+  Prescribed& operator=(const Prescribed&) = delete;  ///< likewise
+
+ private:
+  Engine& engine_;
+};
+
+[[noreturn]] void refuse(const Engine& engine, std::string_view how, double deviation, double limit) {
+  throw Error(fmt::format(
+      "{}: prefill and decode of the same tokens{} differ by {:.3g} standard deviations of the logits "
+      "(tolerance {}): the engine computes wrongly here",
+      engine.config().name, how, deviation, limit));
+}
+
+double verify_prescribed(Engine& engine, std::uint64_t seed, double limit) {
+  const ModelConfig& config = engine.config();
+  const int texts = PrescribedRouting{config.experts, config.experts_per_token}.texts();
+  double largest = 0;
+  for (int shift = 0; shift < texts; ++shift) {
+    const Prescribed prescribed(engine, shift);
+    const double deviation = deviation_of(engine, seed + static_cast<std::uint64_t>(shift));
+    if (deviation > limit) refuse(engine, " with the same experts", deviation, limit);
+    largest = std::max(largest, deviation);
+  }
+  return largest;
+}
+
+double verify_routed(Engine& engine, std::uint64_t seed, double limit) {
+  double least = std::numeric_limits<double>::infinity();
+  for (std::uint64_t text = 0; text < kTextsWithExperts; ++text) {
+    least = std::min(least, deviation_of(engine, seed + text));
+    if (least <= limit) return least;
+  }
+  refuse(engine, ", experts chosen by the router,", least, limit);
 }
 
 }  // namespace
 
-double verify_engine(Engine& engine, std::uint64_t seed, double tolerance) {
-  const std::uint64_t texts = engine.config().experts > 0 ? kTextsWithExperts : 1;
-  double deviation = 0;
-  for (std::uint64_t text = 0; text < texts; ++text) {
-    const double of_text = deviation_of(engine, seed + text);
-    deviation = text == 0 ? of_text : std::min(deviation, of_text);
-    if (deviation <= tolerance) return deviation;
+Verification verify_engine(Engine& engine, std::uint64_t seed, const VerificationLimits& limits) {
+  if (engine.config().experts > 0) {
+    return {verify_prescribed(engine, seed, limits.computed), verify_routed(engine, seed, limits.routed)};
   }
-  throw Error(
-      fmt::format("{}: prefill and decode of the same tokens differ by {:.3g} standard deviations of the "
-                  "logits (tolerance "
-                  "{}): the engine computes wrongly here",
-                  engine.config().name, deviation, tolerance));
+  const double deviation = deviation_of(engine, seed);
+  if (deviation > limits.computed) refuse(engine, "", deviation, limits.computed);
+  return {deviation, std::nullopt};
 }
 
 }  // namespace sparkmpi::kernels::inference

@@ -7,42 +7,19 @@
 #include <cstring>
 
 #include "base/error.hpp"
-#include "kernels/inference/safetensors.hpp"
+#include "kernels/inference/staged_tensor.hpp"
+#include "kernels/inference/stored_rows.hpp"
 #include "kernels/inference/weight_source.hpp"
 
 namespace sparkmpi::kernels::inference {
 namespace {
 
-using Tensor = SafetensorsDirectory::Tensor;
 using Shape = std::vector<std::uint64_t>;
 
 /// Transposed matrices are gone through in tiles of so many rows: their lines stay in the first-level cache.
 constexpr std::size_t kTileRows = 128;
 /// Which nibble of an AWQ word holds row r of its eight: the inverse of [0, 2, 4, 6, 1, 3, 5, 7].
 constexpr std::array<unsigned, 8> kAwqNibble = {0, 4, 1, 5, 2, 6, 3, 7};
-
-/// Elements in files need not be aligned.
-template <class T>
-T element(const Tensor& tensor, std::size_t index) {
-  T value;
-  std::memcpy(&value, tensor.bytes.data() + index * sizeof(T), sizeof(T));
-  return value;
-}
-
-float as_float(const Tensor& tensor, std::size_t index) {
-  switch (tensor.info->dtype) {
-    case DType::bf16:
-      return to_float(element<Bf16>(tensor, index));
-    case DType::f16:
-      return half_to_float(element<std::uint16_t>(tensor, index));
-    default:
-      return element<float>(tensor, index);
-  }
-}
-
-Bf16 as_bf16(const Tensor& tensor, std::size_t index) {
-  return tensor.info->dtype == DType::bf16 ? element<Bf16>(tensor, index) : to_bf16(as_float(tensor, index));
-}
 
 /// A name without its last word, to which quantised tensors' words are added.
 std::string stem(const std::string& name) {
@@ -70,18 +47,16 @@ class DirectorySource final : public WeightSource {
     for (const PlannedTensor& tensor : plan) check(tensor, source_of(tensor));
   }
 
-  std::uint64_t stored_bytes() const override {
-    std::uint64_t bytes = 0;
-    for (const auto& file : tensors_.files()) bytes += std::filesystem::file_size(file);
-    return bytes;
-  }
-
   std::vector<float> read_vector(const PlannedTensor& tensor) const override {
     const TensorSource& source = source_of(tensor);
-    const Tensor stored = tensors_.at(source.name);
-    std::vector<float> values;
-    for (std::size_t i = 0; i < tensor.rows; ++i)
-      values.push_back(to_float(as_bf16(stored, outer(source) + source.first_row + i * source.row_step)));
+    const Tensor& stored = tensors_.at(source.name);
+    const std::size_t bytes = float_bytes(stored);
+    std::vector<float> values(tensor.rows);
+    for_rows(stored,
+             {(outer(source) + source.first_row) * bytes, bytes, source.row_step * bytes, tensor.rows},
+             [&](std::size_t row, const std::byte* from) {
+               values[row] = to_float(as_bf16(stored.info.dtype, from, 0));
+             });
     return values;
   }
 
@@ -118,15 +93,15 @@ class DirectorySource final : public WeightSource {
 
   void expect(const std::string& name, const std::vector<Shape>& shapes, std::initializer_list<DType> types,
               std::string_view type_names) const {
-    const auto tensor = tensors_.describe(name);
-    if (std::ranges::find(shapes, tensor.info->shape) == shapes.end()) {
+    const Tensor& tensor = tensors_.at(name);
+    if (std::ranges::find(shapes, tensor.info.shape) == shapes.end()) {
       throw UsageError(fmt::format("{}: tensor '{}' has the shape [{}], config.json makes it [{}]",
-                                   tensor.file, name, fmt::join(tensor.info->shape, ", "),
+                                   tensor.file->path().native(), name, fmt::join(tensor.info.shape, ", "),
                                    fmt::join(shapes.front(), ", ")));
     }
-    if (std::ranges::find(types, tensor.info->dtype) == types.end()) {
-      throw UsageError(fmt::format("{}: tensor '{}' is of type {}; this engine reads {} here", tensor.file,
-                                   name, tensor.info->dtype_name, type_names));
+    if (std::ranges::find(types, tensor.info.dtype) == types.end()) {
+      throw UsageError(fmt::format("{}: tensor '{}' is of type {}; this engine reads {} here",
+                                   tensor.file->path().native(), name, tensor.info.dtype_name, type_names));
     }
   }
 
@@ -172,34 +147,42 @@ class DirectorySource final : public WeightSource {
     }
   }
 
+  /// A part of a matrix that is stored row by row. @param row, before, bytes of a stored row, of it in front
+  /// of the part, and in the part.
+  static StoredRows rows_of(const TensorSource& source, const MatrixPart& part, std::size_t row,
+                            std::size_t before, std::size_t bytes) {
+    return {(outer(source) + stored_row(source, part.first_row)) * row + before, bytes, source.row_step * row,
+            part.rows};
+  }
+
   void read_bf16(const PlannedTensor& tensor, const TensorSource& source, const MatrixPart& part,
                  const RowBlock& to) const {
-    const Tensor stored = tensors_.at(source.name);
-    for (std::size_t r = 0; r < part.rows; ++r) {
-      const std::size_t first =
-          (outer(source) + stored_row(source, part.first_row + r)) * tensor.columns + part.first_column;
-      std::byte* const row = to.values + r * to.values_stride;
-      if (stored.info->dtype == DType::bf16) {
-        std::memcpy(row, stored.bytes.data() + first * 2, part.columns * 2);
-        continue;
-      }
+    const Tensor& stored = tensors_.at(source.name);
+    const std::size_t bytes = float_bytes(stored);
+    const StoredRows rows =
+        rows_of(source, part, tensor.columns * bytes, part.first_column * bytes, part.columns * bytes);
+    if (stored.info.dtype == DType::bf16) return copy_rows(stored, rows, to.values, to.values_stride);
+    for_rows(stored, rows, [&](std::size_t row, const std::byte* from) {
       for (std::size_t c = 0; c < part.columns; ++c) {
-        const Bf16 value = as_bf16(stored, first + c);
-        std::memcpy(row + 2 * c, &value, sizeof value);
+        const Bf16 value = as_bf16(stored.info.dtype, from, c);
+        std::memcpy(to.values + row * to.values_stride + 2 * c, &value, sizeof value);
       }
-    }
+    });
   }
 
   void read_transposed(const PlannedTensor& tensor, const TensorSource& source, const MatrixPart& part,
                        const RowBlock& to) const {
-    const Tensor stored = tensors_.at(source.name);
-    const std::size_t expert = source.expert < 0 ? 0 : static_cast<std::size_t>(source.expert);
+    const Tensor& stored = tensors_.at(source.name);
+    const std::size_t expert = source.expert < 0 ? 0 : static_cast<std::size_t>(source.expert),
+                      bytes = tensor.columns * source.rows * float_bytes(stored);
+    const auto staged = staged_.at(*stored.file, stored.info.begin + expert * bytes, bytes);
+    const std::byte* const from = staged->bytes().data();
     for (std::size_t tile = 0; tile < part.rows; tile += kTileRows) {
       const std::size_t end = std::min(part.rows, tile + kTileRows);
       for (std::size_t c = 0; c < part.columns; ++c) {
-        const std::size_t line = (expert * tensor.columns + part.first_column + c) * source.rows;
+        const std::size_t line = (part.first_column + c) * source.rows;
         for (std::size_t r = tile; r < end; ++r) {
-          const Bf16 value = as_bf16(stored, line + stored_row(source, part.first_row + r));
+          const Bf16 value = as_bf16(stored.info.dtype, from, line + stored_row(source, part.first_row + r));
           std::memcpy(to.values + r * to.values_stride + 2 * c, &value, sizeof value);
         }
       }
@@ -208,25 +191,34 @@ class DirectorySource final : public WeightSource {
 
   void read_fp8(const PlannedTensor& tensor, const TensorSource& source, const MatrixPart& part,
                 const RowBlock& to) const {
-    const Tensor stored = tensors_.at(source.name), scales = tensors_.at(source.name + "_scale");
-    const bool one_scale = scales.bytes.size() == element_bytes(scales);
-    for (std::size_t r = 0; r < part.rows; ++r) {
-      const std::size_t row = stored_row(source, part.first_row + r);
-      std::memcpy(to.values + r * to.values_stride,
-                  stored.bytes.data() + row * tensor.columns + part.first_column, part.columns);
-      const float scale = as_float(scales, one_scale ? 0 : row);
-      std::memcpy(to.scales + r * to.scales_stride, &scale, sizeof scale);
-    }
+    const Tensor &stored = tensors_.at(source.name), &scales = tensors_.at(source.name + "_scale");
+    copy_rows(stored, rows_of(source, part, tensor.columns, part.first_column, part.columns), to.values,
+              to.values_stride);
+    const std::size_t bytes = float_bytes(scales);
+    const bool one_scale = scales.info.end - scales.info.begin == bytes;
+    const StoredRows rows = one_scale ? StoredRows{0, bytes, bytes, 1}
+                                      : StoredRows{stored_row(source, part.first_row) * bytes, bytes,
+                                                   source.row_step * bytes, part.rows};
+    for_rows(scales, rows, [&](std::size_t row, const std::byte* from) {
+      const float scale = as_float(scales.info.dtype, from, 0);
+      for (std::size_t r = row; r < (one_scale ? part.rows : row + 1); ++r)
+        std::memcpy(to.scales + r * to.scales_stride, &scale, sizeof scale);
+    });
   }
 
-  static std::size_t element_bytes(const Tensor& tensor) { return tensor.info->dtype == DType::f32 ? 4 : 2; }
+  std::shared_ptr<StagedTensor> staged(const std::string& name) const {
+    const Tensor& tensor = tensors_.at(name);
+    return staged_.at(*tensor.file, tensor.info.begin, tensor.info.end - tensor.info.begin);
+  }
 
   void read_awq(const TensorSource& source, const MatrixPart& part, const RowBlock& to) const {
     const std::string base = stem(source.name);
-    const Tensor codes = tensors_.at(base + ".qweight"), zeros = tensors_.at(base + ".qzeros"),
-                 scales = tensors_.at(base + ".scales");
+    const auto all_codes = staged(base + ".qweight"), all_zeros = staged(base + ".qzeros"),
+               all_scales = staged(base + ".scales");
+    const std::byte *const codes = all_codes->bytes().data(), *const zeros = all_zeros->bytes().data(),
+                           *const scales = all_scales->bytes().data();
     const std::size_t words = source.rows / 8, group = group_columns(WeightFormat::int4_awq);
-    const auto code = [&](const Tensor& packed, std::size_t line, std::size_t row) {
+    const auto code = [&](const std::byte* packed, std::size_t line, std::size_t row) {
       const auto word = element<std::uint32_t>(packed, line * words + row / 8);
       return static_cast<std::uint8_t>((word >> (4 * kAwqNibble[row % 8])) & 0xfU);
     };
@@ -248,7 +240,7 @@ class DirectorySource final : public WeightSource {
       for (std::size_t g = 0; g < groups; ++g) {
         zero[g / 2] |= std::byte{code(zeros, first_group + g, row)} << (4 * (g % 2));
         std::memcpy(to.scales + r * to.scales_stride + 2 * g,
-                    scales.bytes.data() + ((first_group + g) * source.rows + row) * 2, 2);
+                    scales + ((first_group + g) * source.rows + row) * 2, 2);
       }
     }
   }
@@ -256,19 +248,18 @@ class DirectorySource final : public WeightSource {
   void read_mxfp4(const PlannedTensor& tensor, const TensorSource& source, const MatrixPart& part,
                   const RowBlock& to) const {
     const std::string base = stem(source.name);
-    const Tensor blocks = tensors_.at(base + "_blocks"), scales = tensors_.at(base + "_scales");
-    const std::size_t group = group_columns(WeightFormat::mxfp4);
-    for (std::size_t r = 0; r < part.rows; ++r) {
-      const std::size_t row = outer(source) + stored_row(source, part.first_row + r);
-      std::memcpy(to.values + r * to.values_stride,
-                  blocks.bytes.data() + (row * tensor.columns + part.first_column) / 2, part.columns / 2);
-      std::memcpy(to.scales + r * to.scales_stride,
-                  scales.bytes.data() + (row * tensor.columns + part.first_column) / group,
-                  part.columns / group);
-    }
+    const auto copy = [&](const Tensor& stored, std::size_t in_byte, std::byte* values, std::size_t stride) {
+      copy_rows(stored,
+                rows_of(source, part, tensor.columns / in_byte, part.first_column / in_byte,
+                        part.columns / in_byte),
+                values, stride);
+    };
+    copy(tensors_.at(base + "_blocks"), 2, to.values, to.values_stride);
+    copy(tensors_.at(base + "_scales"), group_columns(WeightFormat::mxfp4), to.scales, to.scales_stride);
   }
 
   SafetensorsDirectory tensors_;
+  mutable StagedTensors staged_;  ///< a cache
 };
 
 }  // namespace

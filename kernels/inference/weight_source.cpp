@@ -19,7 +19,6 @@ class SeedSource final : public WeightSource {
   explicit SeedSource(std::uint64_t seed) : seed_(seed) {}
 
   void check(std::span<const PlannedTensor>) const override {}
-  std::uint64_t stored_bytes() const override { return 0; }
 
   void read(const PlannedTensor& tensor, const MatrixPart& part, const RowBlock& to) const override {
     const SyntheticTensor numbers(seed_, tensor.name, tensor.fan_in, tensor.gain);

@@ -8,8 +8,8 @@
 #include <span>
 #include <vector>
 
-#include "kernels/inference/direct_read.hpp"
 #include "kernels/inference/tensor_plan.hpp"
+#include "kernels/inference/weight_file.hpp"
 
 namespace sparkmpi::kernels::inference {
 
@@ -45,12 +45,9 @@ class WeightSource {
 
   /// A vector as single precision, norms with config's norm_offset not yet added.
   virtual std::vector<float> read_vector(const PlannedTensor& tensor) const = 0;
-
-  /// Bytes that a file holds for it, 0 for synthetic weights: for the speed of loading.
-  virtual std::uint64_t stored_bytes() const = 0;
 };
 
-/// Tensors of model.safetensors or its shards, memory-mapped. Quantised layers, from the planned name
+/// Tensors of model.safetensors or its shards. Quantised layers, from the planned name
 /// "X.weight":
 ///   fp8_e4m3  X.weight F8_E4M3 [rows, columns], X.weight_scale F32, BF16 or F16: [], [1], [rows] or [rows,
 ///   1] int4_awq  X.qweight I32 [columns, rows/8], X.qzeros I32 [columns/128, rows/8], X.scales F16
@@ -60,7 +57,7 @@ class WeightSource {
 ///   columns/32];
 ///             of a tensor that is not fused over experts the same without the outermost axis
 std::unique_ptr<WeightSource> open_weights(const std::filesystem::path& directory,
-                                           LoadMode mode = LoadMode::mapped);
+                                           LoadMode mode = LoadMode::cached);
 
 /// Elements of SyntheticTensor.
 std::unique_ptr<WeightSource> synthetic_weights(std::uint64_t seed);

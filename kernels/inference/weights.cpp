@@ -12,8 +12,8 @@ namespace {
 
 /// Planes of a matrix begin at cache lines.
 constexpr std::size_t kAlignment = 64;
-/// Rows that a worker reads from the source at once.
-constexpr std::size_t kRowsAtOnce = 256;
+/// Bytes that are read at once, then hashed while they are near.
+constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
 
 std::size_t aligned(std::size_t bytes) {
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
@@ -29,44 +29,169 @@ RowBytes row_distance(WeightFormat format, std::size_t columns) {
 
 }  // namespace
 
-/// Builds the matrices one by one, each worker filling the rows that it will read.
+/// Gives every tensor its place, then fills the places piece by piece, whichever loader of a worker is free.
 class Weights::Builder {
  public:
-  Builder(const ModelShard& shard, const WeightSource& source, host::ThreadTeam& team,
-          const Progress& progress)
-      : weights_(shard), source_(source), team_(team), progress_(progress), plan_(tensor_plan(shard.whole)) {
-    for (const PlannedTensor& tensor : plan_) total_ += tensor.bytes();
-  }
+  Builder(const ModelShard& shard, const WeightSource& source, const Progress& progress)
+      : weights_(shard), source_(source), progress_(progress), plan_(tensor_plan(shard.whole)) {}
 
-  Weights build() {
+  /// @param workers that will read the weights. @param loaders as many for each of them, on its processor.
+  Weights build(int workers, host::ThreadTeam& loaders) {
     source_.check(plan_);
     const ModelConfig& config = weights_.config();
     weights_.layers_.resize(static_cast<std::size_t>(config.layers));
     for (LayerWeights& layer : weights_.layers_)
       layer.feed_forward.resize(static_cast<std::size_t>(config.experts_or_one()));
     hashes_.resize(plan_.size());
-    for (std::size_t i = 0; i < plan_.size();) i += place(i);
+    std::size_t bytes = 0;
+    for_groups([&](std::size_t index, std::size_t count) { bytes += bytes_of(shape(index, count)); });
+    weights_.buffer_ = host::Buffer(bytes);
+    for_groups([&](std::size_t index, std::size_t count) { place(index, count); });
+    std::vector<Share> shares(static_cast<std::size_t>(workers));
+    for (int worker = 0; worker < workers; ++worker)
+      shares[static_cast<std::size_t>(worker)].pieces = pieces_of(worker, workers);
+    loaders.run([&](int loader) {
+      load(shares[static_cast<std::size_t>(loader * workers / loaders.size())], loader == 0);
+    });
     for (const std::uint64_t hash : hashes_) weights_.hash_ = extend_hash(weights_.hash_, hash);
     if (config.tied_embeddings) weights_.lm_head_ = rows_of(weights_.embedding_, weights_.shard_.vocabulary);
     return std::move(weights_);
   }
 
  private:
-  /// Puts plan_[index] where it belongs, with those after it that make one matrix with it. Returns how many.
-  std::size_t place(std::size_t index) {
+  /// Where a tensor's values go.
+  struct Place {
+    std::vector<float>* vector = nullptr;  ///< null: to `rows`
+    std::size_t first = 0;                 ///< of the vector's elements
+    MatrixPart part{};                     ///< of the tensor
+    RowBytes bytes{};                      ///< of its rows
+    RowBlock rows{};                       ///< from the part's first row on
+  };
+  /// Rows of a matrix's part, or a vector.
+  struct Piece {
+    std::size_t tensor, row, rows;
+  };
+  /// What a worker's loaders share.
+  struct Share {
+    std::vector<Piece> pieces;
+    std::atomic<std::size_t> next{0};
+  };
+
+  /// use(index, count) for the tensors of the plan that make one matrix, and for each vector.
+  template <class Use>
+  void for_groups(Use use) const {
+    for (std::size_t index = 0; index < plan_.size();) {
+      const TensorRole role = plan_[index].role;
+      const std::size_t count = role == TensorRole::query ? 3 : role == TensorRole::gate ? 2 : 1;
+      use(index, count);
+      index += count;
+    }
+  }
+
+  void place(std::size_t index, std::size_t count) {
     const PlannedTensor& tensor = plan_[index];
     if (tensor.is_vector()) {
-      const std::vector<float> values = read_member_vector(source_, tensor, weights_.shard_);
-      hashes_[index] = row_hash(values.data(), values.size() * sizeof(float), 0, 0);
       std::vector<float>& to = vector_of(tensor);
-      to.insert(to.end(), values.begin(), values.end());
-      return 1;
+      places_.push_back({.vector = &to, .first = to.size()});
+      to.resize(to.size() + static_cast<std::size_t>(weights_.shard_.part_of(tensor).rows.size()));
+      return;
     }
-    const std::size_t parts = tensor.role == TensorRole::query ? 3 : tensor.role == TensorRole::gate ? 2 : 1;
-    matrix_of(tensor) = matrix(std::span(plan_).subspan(index, parts), hashes_.data() + index);
-    for (std::size_t i = index; i < index + parts; ++i) done_ += plan_[i].bytes();
-    if (progress_) progress_(static_cast<double>(done_) / static_cast<double>(total_));
-    return parts;
+    Matrix& matrix = matrix_of(tensor) = shape(index, count);
+    std::byte* const values = weights_.buffer_.data() + placed_;
+    std::byte* const scales = values + aligned(matrix.rows * matrix.distance.values);
+    std::byte* const zeros = scales + aligned(matrix.rows * matrix.distance.scales);
+    placed_ += bytes_of(matrix);
+    matrix.values = values;
+    if (matrix.distance.scales > 0) matrix.scales = scales;
+    if (matrix.distance.zeros > 0) matrix.zeros = zeros;
+    std::size_t row = 0;
+    for (std::size_t i = index; i < index + count; ++i) {
+      const MatrixPart part = part_of(plan_[i]);
+      const RowBlock all{values, matrix.distance.values, scales, matrix.distance.scales,
+                         zeros,  matrix.distance.zeros};
+      places_.push_back(
+          {.part = part, .bytes = row_bytes(matrix.format, matrix.columns), .rows = from_row(all, row)});
+      row += part.rows;
+    }
+  }
+
+  /// A matrix without memory; nothing for a vector.
+  Matrix shape(std::size_t index, std::size_t count) const {
+    Matrix result;
+    if (plan_[index].is_vector()) return result;
+    result.format = plan_[index].format;
+    result.columns = part_of(plan_[index]).columns;
+    result.stride = padded(result.columns);
+    result.distance = row_distance(result.format, result.columns);
+    for (std::size_t i = index; i < index + count; ++i) result.rows += part_of(plan_[i]).rows;
+    return result;
+  }
+
+  static std::size_t bytes_of(const Matrix& matrix) {
+    return aligned(matrix.rows * matrix.distance.values) + aligned(matrix.rows * matrix.distance.scales) +
+           aligned(matrix.rows * matrix.distance.zeros);
+  }
+
+  /// Tensors are sliced one by one, exactly as the engine slices them (forward.cpp), so that first touch
+  /// decides the NUMA node in favour of the reader.
+  std::vector<Piece> pieces_of(int worker, int workers) const {
+    std::vector<Piece> pieces;
+    for (std::size_t i = 0; i < plan_.size(); ++i) {
+      if (places_[i].vector != nullptr) {
+        if (i % static_cast<std::size_t>(workers) == static_cast<std::size_t>(worker))
+          pieces.push_back({i, 0, 0});
+        continue;
+      }
+      const std::size_t most = std::max<std::size_t>(1, kPieceBytes / places_[i].rows.values_stride);
+      const host::Slice slice = host::slice_of(places_[i].part.rows, worker, workers);
+      for (std::size_t row = slice.begin; row < slice.end; row += most)
+        pieces.push_back({i, row, std::min(most, slice.end - row)});
+    }
+    return pieces;
+  }
+
+  void load(Share& share, bool reports) {
+    const std::size_t count = share.pieces.size();
+    for (std::size_t i = share.next++; i < count && !failed_; i = share.next++) {
+      const Piece& piece = share.pieces[i];
+      try {
+        std::atomic_ref(hashes_[piece.tensor]).fetch_add(fill(piece));
+      } catch (...) {
+        failed_ = true;
+        throw;
+      }
+      if (reports && progress_) progress_(static_cast<double>(i + 1) / static_cast<double>(count));
+    }
+  }
+
+  /// Returns what the piece adds to its tensor's hash. Padding stays zero: anonymous memory is.
+  std::uint64_t fill(const Piece& piece) const {
+    const PlannedTensor& tensor = plan_[piece.tensor];
+    const Place& place = places_[piece.tensor];
+    if (place.vector != nullptr) {
+      const std::vector<float> values = read_member_vector(source_, tensor, weights_.shard_);
+      std::ranges::copy(values, place.vector->begin() + static_cast<std::ptrdiff_t>(place.first));
+      return row_hash(values.data(), values.size() * sizeof(float), 0, 0);
+    }
+    const RowBlock to = from_row(place.rows, piece.row);
+    source_.read(tensor,
+                 {place.part.first_row + piece.row, piece.rows, place.part.first_column, place.part.columns},
+                 to);
+    std::uint64_t hash = 0;
+    for (std::size_t i = 0; i < piece.rows; ++i) {
+      const RowBlock row = from_row(to, i);
+      hash += row_hash(row.values, place.bytes.values, 0, piece.row + i);
+      hash += row_hash(row.scales, place.bytes.scales, 1, piece.row + i);
+      hash += row_hash(row.zeros, place.bytes.zeros, 2, piece.row + i);
+    }
+    return hash;
+  }
+
+  static RowBlock from_row(RowBlock block, std::size_t row) {
+    block.values += row * block.values_stride;
+    block.scales += row * block.scales_stride;
+    block.zeros += row * block.zeros_stride;
+    return block;
   }
 
   Matrix& matrix_of(const PlannedTensor& tensor) {
@@ -130,93 +255,25 @@ class Weights::Builder {
     return matrix_part(weights_.shard_.part_of(tensor));
   }
 
-  /// @param tensors one or several of the same columns, one below the other. @param hashes get each one's.
-  Matrix matrix(std::span<const PlannedTensor> tensors, std::uint64_t* hashes) {
-    Matrix result;
-    result.format = tensors.front().format;
-    result.columns = part_of(tensors.front()).columns;
-    result.stride = padded(result.columns);
-    result.distance = row_distance(result.format, result.columns);
-    std::vector<MatrixPart> parts;
-    std::vector<std::size_t> first_rows;
-    for (const PlannedTensor& tensor : tensors) {
-      parts.push_back(part_of(tensor));
-      first_rows.push_back(result.rows);
-      result.rows += parts.back().rows;
-    }
-    const std::size_t values = aligned(result.rows * result.distance.values),
-                      scales = aligned(result.rows * result.distance.scales),
-                      zeros = result.rows * result.distance.zeros;
-    std::byte* const data = weights_.buffers_.emplace_back(values + scales + zeros).data();
-    result.values = data;
-    if (scales > 0) result.scales = data + values;
-    if (zeros > 0) result.zeros = data + values + scales;
-    const RowBlock all{data,
-                       result.distance.values,
-                       data + values,
-                       result.distance.scales,
-                       data + values + scales,
-                       result.distance.zeros};
-    // Parts are sliced one by one, exactly as the engine slices them (forward.cpp), so that first touch
-    // decides the NUMA node in favour of the reader. Padding stays zero: anonymous memory is.
-    team_.run([&](int worker) {
-      for (std::size_t part = 0; part < parts.size(); ++part) {
-        const host::Slice slice = host::slice_of(parts[part].rows, worker, team_.size());
-        std::uint64_t hash = 0;
-        for (std::size_t row = slice.begin; row < slice.end; row += kRowsAtOnce) {
-          const std::size_t rows = std::min(kRowsAtOnce, slice.end - row);
-          read_rows(tensors[part], parts[part], row, rows, first_rows[part] + row, all);
-          hash += hash_rows(row_bytes(result.format, result.columns), row, rows, first_rows[part] + row, all);
-        }
-        std::atomic_ref(hashes[part]).fetch_add(hash);
-      }
-    });
-    return result;
-  }
-
-  void read_rows(const PlannedTensor& tensor, const MatrixPart& part, std::size_t row, std::size_t rows,
-                 std::size_t to_row, RowBlock to) const {
-    to.values += to_row * to.values_stride;
-    to.scales += to_row * to.scales_stride;
-    to.zeros += to_row * to.zeros_stride;
-    source_.read(tensor, {part.first_row + row, rows, part.first_column, part.columns}, to);
-  }
-
-  /// Of what lies in memory.
-  static std::uint64_t hash_rows(const RowBytes& bytes, std::size_t row, std::size_t rows, std::size_t in_row,
-                                 const RowBlock& in) {
-    std::uint64_t hash = 0;
-    for (std::size_t i = 0; i < rows; ++i) {
-      hash += row_hash(in.values + (in_row + i) * in.values_stride, bytes.values, 0, row + i);
-      hash += row_hash(in.scales + (in_row + i) * in.scales_stride, bytes.scales, 1, row + i);
-      hash += row_hash(in.zeros + (in_row + i) * in.zeros_stride, bytes.zeros, 2, row + i);
-    }
-    return hash;
-  }
-
   Weights weights_;
   const WeightSource& source_;
-  host::ThreadTeam& team_;
   const Progress& progress_;
   std::vector<PlannedTensor> plan_;
-  std::uint64_t total_ = 0, done_ = 0;
-  std::vector<std::uint64_t> hashes_;  ///< of the plan's tensors
+  std::vector<Place> places_;          ///< of the plan's tensors
+  std::vector<std::uint64_t> hashes_;  ///< likewise
+  std::size_t placed_ = 0;             ///< bytes of the buffer
+  std::atomic<bool> failed_{false};
 };
 
 Weights Weights::load(const ModelShard& shard, const std::filesystem::path& directory, host::ThreadTeam& team,
                       const Progress& progress, LoadMode mode) {
-  return Builder(shard, *open_weights(directory, mode), team, progress).build();
+  host::ThreadTeam loaders(reader_cpus(team.cpus()));
+  return Builder(shard, *open_weights(directory, mode), progress).build(team.size(), loaders);
 }
 
 Weights Weights::synthetic(const ModelShard& shard, std::uint64_t seed, host::ThreadTeam& team,
                            const Progress& progress) {
-  return Builder(shard, *synthetic_weights(seed), team, progress).build();
-}
-
-std::uint64_t Weights::bytes() const {
-  std::uint64_t total = 0;
-  for (const host::Buffer& buffer : buffers_) total += buffer.size();
-  return total;
+  return Builder(shard, *synthetic_weights(seed), progress).build(team.size(), team);
 }
 
 std::uint64_t Weights::expert_bytes() const {

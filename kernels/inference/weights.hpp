@@ -10,8 +10,8 @@
 #include "kernels/host/buffer.hpp"
 #include "kernels/host/thread_team.hpp"
 #include "kernels/inference/bf16.hpp"
-#include "kernels/inference/direct_read.hpp"
 #include "kernels/inference/model_shard.hpp"
+#include "kernels/inference/weight_file.hpp"
 #include "kernels/inference/weight_format.hpp"
 
 namespace sparkmpi::kernels::inference {
@@ -58,13 +58,13 @@ struct LayerWeights {
 /// All shapes are those of shard.local: with one member the model's own.
 class Weights {
  public:
-  /// Called now and then with the part of the bytes that is loaded, 0 to 1.
+  /// Called now and then with the part that is loaded, 0 to 1.
   using Progress = std::function<void(double)>;
 
   /// Loads the member's part of a Hugging Face directory (open_weights). Every tensor is checked against the
   /// configuration before the first is read. Throws UsageError naming tensor, expected and found.
   static Weights load(const ModelShard& shard, const std::filesystem::path& directory, host::ThreadTeam& team,
-                      const Progress& progress = {}, LoadMode mode = LoadMode::mapped);
+                      const Progress& progress = {}, LoadMode mode = LoadMode::cached);
   /// Makes weights of the same layout from a seed (tensor_plan.hpp says with which gains): the member's part
   /// of the whole model's.
   static Weights synthetic(const ModelShard& shard, std::uint64_t seed, host::ThreadTeam& team,
@@ -79,7 +79,7 @@ class Weights {
   const std::vector<float>& final_norm() const { return final_norm_; }
 
   /// Memory held.
-  std::uint64_t bytes() const;
+  std::uint64_t bytes() const { return buffer_.size(); }
   /// Bytes of all that one decode step reads: every matrix but an untied input embedding, the norms and
   /// biases, and of each layer's experts as many as said (dense models have no choice).
   std::uint64_t bytes_read_per_step(int distinct_experts) const;
@@ -95,7 +95,7 @@ class Weights {
 
   ModelShard shard_;
   std::uint64_t hash_ = 0;
-  std::vector<host::Buffer> buffers_;
+  host::Buffer buffer_;  ///< of all matrices: huge pages end at its ends alone
   Matrix embedding_, lm_head_;
   std::vector<LayerWeights> layers_;
   std::vector<float> final_norm_;

@@ -31,8 +31,7 @@ KvMemory make_kv(const ModelConfig& config, const CudaEngineOptions& options) {
                               static_cast<std::uint64_t>(options.kv_blocks);
   kv.memory =
       DeviceMemory(bytes, fmt::format("the KV cache ({} tokens)", options.kv_blocks * options.block_tokens));
-  // Elements beyond a head's own and tokens beyond a sequence's end take part in products, weighted with
-  // zero.
+  // Elements beyond a head's own take part in products, with zeros.
   kv.memory.clear();
   return kv;
 }
@@ -61,7 +60,8 @@ class CudaEngine final : public Engine {
 
   void step(std::span<const SequenceSlice> batch, std::span<std::int32_t> next, float* logits) override {
     const Pass pass = write_inputs(batch);
-    if (pass.every_token && graphs_serve()) {
+    // Graphs know nothing of what is prescribed.
+    if (pass.every_token && graphs_serve() && !prescribed_) {
       check(cudaGraphLaunch(decode_graph(pass.tokens), stream_), "cudaGraphLaunch");
     } else {
       copy_lists(pass);
@@ -72,6 +72,11 @@ class CudaEngine final : public Engine {
     if (logits != nullptr) copy_logits(logits);
     for (const SequenceSlice& slice : batch)
       cache_.append(slice.sequence, static_cast<std::int64_t>(slice.tokens.size()));
+  }
+
+  void prescribe_experts(std::optional<int> shift) override {
+    forward_.prescribe_experts(shift);
+    prescribed_ = shift.has_value();
   }
 
   StepBytes step_bytes(std::span<const SequenceSlice> batch) const override {
@@ -203,6 +208,7 @@ class CudaEngine final : public Engine {
   BlockTables tables_;
   std::optional<StepMemory> memory_;
   DecodeGraphs graphs_;
+  bool prescribed_ = false;         ///< experts by place
   std::vector<std::size_t> order_;  ///< of the step's slices: their place in the caller's batch
 };
 

@@ -9,6 +9,12 @@
 
 namespace sparkmpi::kernels::inference::gpu {
 
+/// Matrices, and the planes of rows on their way, begin at multiples of this.
+constexpr std::size_t aligned(std::size_t bytes) {
+  constexpr std::size_t kAlignment = 256;
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
 /// One layer. Vectors are single precision, null where the model has none; norms have their offset added.
 struct LayerMatrices {
   DeviceMatrix qkv;            ///< [(heads + 2·kv_heads)·head_dim, hidden]: Q, then K, then V
@@ -41,6 +47,8 @@ class ResidentWeights final : public DeviceWeights {
  private:
   class Layout;
   class Loader;
+  /// Returns the hash.
+  std::uint64_t fill(const WeightOrigin& origin);
   ModelShard shard_;
   int ordinal_;
   DeviceMatrix embedding_, lm_head_;

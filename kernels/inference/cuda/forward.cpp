@@ -193,6 +193,12 @@ void Forward::feed_forward(const Step& step, int number, const float* next_norm)
   finish_block(step, next_norm);
 }
 
+void Forward::prescribe_experts(std::optional<int> shift) {
+  prescribed_.reset();
+  if (shift && config_.experts > 0)
+    prescribed_ = PrescribedRouting{config_.experts, config_.experts_per_token, *shift};
+}
+
 void Forward::experts(const Step& step, const LayerMatrices& layer, const ResidualOutput& output,
                       int number) {
   const StepMemory& m = step.memory;
@@ -209,6 +215,7 @@ void Forward::experts(const Step& step, const LayerMatrices& layer, const Residu
     if (layer.router_bias != nullptr)
       add_bias(m.router_logits, config_.experts, tokens, layer.router_bias, step.launch);
   }
+  if (prescribed_) prescribe(m.router_logits, tokens, m.device_positions, number, *prescribed_, step.launch);
   expert_products_.route(m.router_logits, tokens, config_.experts, RouterOrder::top_k_then_softmax, routing,
                          step.launch);
   if (!step.few) count_experts(routing.groups, config_.experts, m.experts_read + number, step.launch);

@@ -2,6 +2,7 @@
 // One forward pass on the device: the order of its kernels and the memory that they pass on.
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "kernels/inference/cuda/attention.hpp"
@@ -42,6 +43,9 @@ class Forward {
   void run(const Pass& pass, const StepMemory& memory, const std::int32_t* tables, int table_stride,
            cudaStream_t stream);
 
+  /// As Engine::prescribe_experts, for passes queued from now on.
+  void prescribe_experts(std::optional<int> shift);
+
   int multiprocessors() const { return multiprocessors_; }
   int arg_max_parts() const { return products_.arg_max_parts(); }
 
@@ -70,6 +74,7 @@ class Forward {
   bool programmatic_ = false;
   Products products_;
   ExpertProducts expert_products_;
+  std::optional<PrescribedRouting> prescribed_;
   MatrixProducts matrix_products_;
   DeviceMemory frequencies_, widened_;
 };

@@ -26,17 +26,16 @@ __global__ void __launch_bounds__(kThreads) start_step_kernel(const __grid_const
   const int token = static_cast<int>(blockIdx.y), thread = static_cast<int>(threadIdx.x);
   if (blockIdx.x == 0) {
     const std::int32_t position = __ldcv(s.positions + token), row = __ldcv(s.rows + token);
+    double sine = 0, cosine = 0;
+    if (thread < s.pairs) sincos(position * __ldg(s.frequencies + thread), &sine, &cosine);
     await_predecessor();
       if (thread == 0) {
       s.device_positions[token] = position;
       s.device_rows[token] = row;
     }
-    for (int i = thread; i < s.pairs; i += kThreads) {
-      double sine = 0, cosine = 0;
-      sincos(position * s.frequencies[i], &sine, &cosine);
-      s.rotation[static_cast<std::int64_t>(token) * s.pairs + i] = make_float2(
+    if (thread < s.pairs)
+      s.rotation[static_cast<std::int64_t>(token) * s.pairs + thread] = make_float2(
           static_cast<float>(s.rotation_magnitude * cosine), static_cast<float>(s.rotation_magnitude * sine));
-    }
     return;
   }
   const std::uint16_t* const from = s.embedding + static_cast<std::int64_t>(__ldcv(s.ids + token)) * s.hidden;
@@ -163,6 +162,16 @@ __global__ void count_experts_kernel(const std::int32_t* first_pairs, int expert
   if (threadIdx.x == 0) *count = used;
 }
 
+__global__ void prescribe_kernel(float* logits, const std::int32_t* positions, int layer,
+                                 PrescribedRouting routing) {
+  await_predecessor();
+  release_successor();
+  const std::int32_t position = positions[blockIdx.x];
+  float* const row = logits + static_cast<std::int64_t>(blockIdx.x) * routing.experts;
+  for (int expert = threadIdx.x; expert < routing.experts; expert += kThreads)
+    row[expert] = routing.logit(row[expert], expert, position, layer);
+}
+
 }  // namespace
 
 void start_step(const StepStart& start, int tokens, const Launch& as) {
@@ -197,6 +206,12 @@ void gather_expert_counts(const std::int32_t* active, int stride, int layers, st
 void count_experts(const std::int32_t* first_pairs, int experts, std::uint32_t* count, const Launch& as) {
   launch(count_experts_kernel, dim3(1), 32, 0, as.stream, as.programmatic, "counts of experts", first_pairs,
          experts, count);
+}
+
+void prescribe(float* logits, int tokens, const std::int32_t* positions, int layer,
+               const PrescribedRouting& routing, const Launch& as) {
+  launch(prescribe_kernel, dim3(tokens), kThreads, 0, as.stream, as.programmatic, "prescribed experts",
+         logits, positions, layer, routing);
 }
 
 void arg_max_rows(const float* y, int columns, int stride, int rows, std::int32_t* next, const Launch& as) {

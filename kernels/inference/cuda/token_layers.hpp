@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/inference/cuda/linear/products.hpp"
+#include "kernels/inference/prescribed_routing.hpp"
 
 namespace sparkmpi::kernels::inference::gpu {
 
@@ -51,5 +52,10 @@ void gather_expert_counts(const std::int32_t* active, int stride, int layers, st
 
 /// Distinct experts of many tokens: experts whose groups hold a pair. @param first_pairs [experts + 1].
 void count_experts(const std::int32_t* first_pairs, int experts, std::uint32_t* count, const Launch& launch);
+
+/// Makes the router's logits [tokens, experts] those that choose what is prescribed. @param positions
+/// [tokens]
+void prescribe(float* logits, int tokens, const std::int32_t* positions, int layer,
+               const PrescribedRouting& routing, const Launch& launch);
 
 }  // namespace sparkmpi::kernels::inference::gpu

@@ -193,7 +193,7 @@ void Forward::layer(int number, int index, const KvCache& cache, KvPool& pool) {
   join_members(index);
 
   if (config_.experts > 0) {
-    experts(weights, index);
+    experts(weights, number, index);
   } else {
     feed_forward(weights, index);
   }
@@ -290,7 +290,25 @@ void Forward::feed_forward(const LayerWeights& weights, int index) {
   join_members(index);
 }
 
-void Forward::experts(const LayerWeights& weights, int index) {
+void Forward::prescribe_experts(std::optional<int> shift) {
+  prescribed_.reset();
+  if (shift && config_.experts > 0)
+    prescribed_ = PrescribedRouting{config_.experts, config_.experts_per_token, *shift};
+}
+
+void Forward::prescribe(int number) {
+  const std::size_t count = wide(config_.experts);
+  for (std::size_t token = 0; token < tokens_; ++token) {
+    const QueryRange& range = ranges_[range_of_[token]];
+    const std::int64_t position = range.first_position + static_cast<std::int64_t>(token - range.first_token);
+    for (std::size_t expert = 0; expert < count; ++expert) {
+      float& logit = router_logits_[token * count + expert];
+      logit = prescribed_->logit(logit, static_cast<int>(expert), position, number);
+    }
+  }
+}
+
+void Forward::experts(const LayerWeights& weights, int number, int index) {
   Worker& worker = *workers_[wide(index)];
   const std::size_t hidden = wide(config_.hidden), inter = wide(config_.intermediate),
                     count = wide(config_.experts);
@@ -304,6 +322,7 @@ void Forward::experts(const LayerWeights& weights, int index) {
     // Rounding may differ between members, by their threads or processors; the experts must not.
     if (divided())
       group_.broadcast(std::as_writable_bytes(std::span(router_logits_.data(), tokens_ * count)), 0);
+    if (prescribed_) prescribe(number);
     routing_.assign(router_logits_.data(), tokens_);
     routed_experts_ += routing_.distinct();
   }

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "kernels/inference/host/math_ops.hpp"
 #include "kernels/inference/host/projection.hpp"
 #include "kernels/inference/host/rotary.hpp"
+#include "kernels/inference/prescribed_routing.hpp"
 #include "kernels/inference/weights.hpp"
 
 namespace sparkmpi::kernels::inference {
@@ -33,6 +35,9 @@ class Forward {
   /// As Engine::step; leaves the cache's lengths to the caller.
   void run(std::span<const SequenceSlice> batch, const KvCache& cache, KvPool& pool,
            std::span<std::int32_t> next, float* logits);
+
+  /// As Engine::prescribe_experts.
+  void prescribe_experts(std::optional<int> shift);
 
   /// Distinct experts that the last run's tokens went to, summed over the layers.
   std::uint64_t routed_experts() const { return routed_experts_; }
@@ -55,7 +60,9 @@ class Forward {
   void attend(int number, int index, const KvCache& cache, const KvPool& pool);
   void rotate_and_store(int number, int index, const KvCache& cache, KvPool& pool);
   void feed_forward(const LayerWeights& weights, int index);
-  void experts(const LayerWeights& weights, int index);
+  void experts(const LayerWeights& weights, int number, int index);
+  /// Makes the router's logits those that choose what is prescribed.
+  void prescribe(int number);
   /// Multiplies the projection's input, `tokens` vectors, by the worker's rows of gate and up, and writes
   /// what the activation makes of them to rows of `out`, `intermediate` apart.
   void gate_and_up(const FeedForwardWeights& weights, std::size_t tokens, int index, float* out);
@@ -91,6 +98,7 @@ class Forward {
   std::vector<std::pair<float, std::int32_t>> best_;  ///< logit and token of each slice
   std::vector<float> x_, normed_, qkv_, attended_, activated_, last_, logits_, cosine_, sine_, router_logits_;
   Routing routing_;  ///< of the present layer
+  std::optional<PrescribedRouting> prescribed_;
   std::uint64_t routed_experts_ = 0;
 };
 

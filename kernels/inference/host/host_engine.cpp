@@ -27,6 +27,8 @@ class HostEngine final : public Engine {
       cache_.append(slice.sequence, static_cast<std::int64_t>(slice.tokens.size()));
   }
 
+  void prescribe_experts(std::optional<int> shift) override { forward_.prescribe_experts(shift); }
+
   StepBytes step_bytes(std::span<const SequenceSlice> batch) const override {
     return inference::step_bytes(config(), weights_.bytes_read_per_step(0), cache_, batch, sizeof(Bf16));
   }

@@ -36,6 +36,7 @@ class FakeEngine final : public Engine {
     }
     steps.push_back(sizes);
   }
+  void prescribe_experts(std::optional<int>) override {}
   StepBytes step_bytes(std::span<const SequenceSlice>) const override { return {1000, 10}; }
 
   std::vector<std::vector<std::size_t>> steps;  ///< tokens of each slice of each step
