@@ -82,6 +82,7 @@ void Forward::run(const Pass& pass, const StepMemory& memory, const std::int32_t
   start.ids = memory.ids;
   start.positions = memory.positions;
   start.rows = memory.rows;
+  start.device_ids = memory.device_ids;
   start.device_positions = memory.device_positions;
   start.device_rows = memory.device_rows;
   start.embedding = static_cast<const std::uint16_t*>(weights_.embedding().data);

@@ -18,11 +18,11 @@ __device__ inline void await_predecessor() {
 
 /// In a kernel: the next kernel's blocks may be placed as soon as there is room for them. They wait for this
 /// kernel's end before they touch what it writes, wherever it says so. What they may read earlier (past the
-/// first-level cache) is what kernels before the last one wrote that released its successor only after its own
-/// await_predecessor(): when a kernel starts, all its predecessors have released it, and such a one had then
-/// seen the end of all before it. Products release at once, since nothing but weights is read early behind
-/// them; attentions do not, so that each knows the attention of the layer before, and all before that, at an
-/// end.
+/// first-level cache) is what kernels before the last one wrote that released its successor only after its
+/// own await_predecessor(): when a kernel starts, all its predecessors have released it, and such a one had
+/// then seen the end of all before it. Products release at once, since nothing but weights is read early
+/// behind them; attentions do not, so that each knows the attention of the layer before, and all before that,
+/// at an end.
 __device__ inline void release_successor() {
 #if __CUDA_ARCH__ >= 900
   cudaTriggerProgrammaticLaunchCompletion();

@@ -19,27 +19,38 @@ __device__ std::uint16_t narrow(float value) {
   return __bfloat16_as_ushort(__float2bfloat16_rn(value));
 }
 
-/// The first block of a token keeps where it is, the others embed it. What the host wrote crosses the bus,
-/// and no kernel writes it: all of it is asked for at once, before the predecessor is awaited. Successors are
-/// not released early: an attention reads positions before it waits (launch.cuh).
+/// What the host wrote crosses the bus once, in whole lines: blocks that each read their token's words kept a
+/// step of eight tokens waiting for 0.9 ms on an H100.
+__global__ void __launch_bounds__(kThreads)
+    fetch_step_kernel(const __grid_constant__ StepStart s, int tokens) {
+  const int token = static_cast<int>(blockIdx.x * kThreads + threadIdx.x);
+  const bool exists = token < tokens;
+  const std::int32_t id = exists ? __ldcv(s.ids + token) : 0,
+                     position = exists ? __ldcv(s.positions + token) : 0,
+                     row = exists ? __ldcv(s.rows + token) : 0;
+  await_predecessor();
+  release_successor();
+  if (!exists) return;
+  s.device_ids[token] = id;
+  s.device_positions[token] = position;
+  s.device_rows[token] = row;
+}
+
+/// The first block of a token computes its rotation, the others embed it. Successors are not released early:
+/// an attention reads positions and rotations before it waits (launch.cuh).
 __global__ void __launch_bounds__(kThreads) start_step_kernel(const __grid_constant__ StepStart s) {
   const int token = static_cast<int>(blockIdx.y), thread = static_cast<int>(threadIdx.x);
+  await_predecessor();
   if (blockIdx.x == 0) {
-    const std::int32_t position = __ldcv(s.positions + token), row = __ldcv(s.rows + token);
+    if (thread >= s.pairs) return;
     double sine = 0, cosine = 0;
-    if (thread < s.pairs) sincos(position * __ldg(s.frequencies + thread), &sine, &cosine);
-    await_predecessor();
-      if (thread == 0) {
-      s.device_positions[token] = position;
-      s.device_rows[token] = row;
-    }
-    if (thread < s.pairs)
-      s.rotation[static_cast<std::int64_t>(token) * s.pairs + thread] = make_float2(
-          static_cast<float>(s.rotation_magnitude * cosine), static_cast<float>(s.rotation_magnitude * sine));
+    sincos(__ldcg(s.device_positions + token) * __ldg(s.frequencies + thread), &sine, &cosine);
+    s.rotation[static_cast<std::int64_t>(token) * s.pairs + thread] = make_float2(
+        static_cast<float>(s.rotation_magnitude * cosine), static_cast<float>(s.rotation_magnitude * sine));
     return;
   }
-  const std::uint16_t* const from = s.embedding + static_cast<std::int64_t>(__ldcv(s.ids + token)) * s.hidden;
-  await_predecessor();
+  const std::uint16_t* const from =
+      s.embedding + static_cast<std::int64_t>(__ldcg(s.device_ids + token)) * s.hidden;
   const int blocks = static_cast<int>(gridDim.x) - 1;
   for (int first = (static_cast<int>(blockIdx.x) - 1) * kThreads; first < s.hidden;
        first += blocks * kThreads) {
@@ -175,6 +186,8 @@ __global__ void prescribe_kernel(float* logits, const std::int32_t* positions, i
 }  // namespace
 
 void start_step(const StepStart& start, int tokens, const Launch& as) {
+  launch(fetch_step_kernel, dim3((tokens + kThreads - 1) / kThreads), kThreads, 0, as.stream, as.programmatic,
+         "inputs of a step", start, tokens);
   // One element a thread where there are few tokens; many keep the device busy with a block each.
   const int blocks = tokens <= kMostVectors ? (start.hidden + kThreads - 1) / kThreads : 1;
   launch(start_step_kernel, dim3(blocks + 1, tokens), kThreads, 0, as.stream, as.programmatic, "embedding",

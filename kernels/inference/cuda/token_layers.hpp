@@ -15,6 +15,7 @@ struct StepStart {
   const std::int32_t* ids = nullptr;        ///< [tokens], page-locked host memory
   const std::int32_t* positions = nullptr;  ///< likewise
   const std::int32_t* rows = nullptr;       ///< likewise: rows of the block tables
+  std::int32_t* device_ids = nullptr;       ///< [tokens], as are the next two
   std::int32_t* device_positions = nullptr;
   std::int32_t* device_rows = nullptr;
   const std::uint16_t* embedding = nullptr;  ///< BF16 [vocab, hidden]

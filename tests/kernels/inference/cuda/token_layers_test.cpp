@@ -25,7 +25,7 @@ TEST_F(StepStartTest, EmbedsRotatesAndDoesTheFirstHalfOfANorm) {
       ids[tokens + t] = static_cast<std::int32_t>(random() % 30'000);
       ids[2 * tokens + t] = t + 5;
     }
-    const DeviceArray<std::int32_t> positions(wide(tokens)), rows(wide(tokens));
+    const DeviceArray<std::int32_t> device_ids(wide(tokens)), positions(wide(tokens)), rows(wide(tokens));
     const DeviceArray<Bf16> table(embedding), input(wide(tokens) * wide(hidden));
     const DeviceArray<float> device_norm(norm), residual(wide(tokens) * wide(hidden)),
         squares(wide(tokens) * wide(square_count(hidden)));
@@ -35,6 +35,7 @@ TEST_F(StepStartTest, EmbedsRotatesAndDoesTheFirstHalfOfANorm) {
     start.ids = ids;
     start.positions = ids + tokens;
     start.rows = ids + 2 * tokens;
+    start.device_ids = device_ids.data();
     start.device_positions = positions.data();
     start.device_rows = rows.data();
     start.embedding = table.data();
