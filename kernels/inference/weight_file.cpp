@@ -2,11 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -18,10 +16,10 @@ namespace {
 
 // Fast NVMe drives want some megabytes in flight; a processor that waits for one read copies another.
 constexpr std::size_t kReadsInFlight = 8;
-// What direct reads ask for where the system does not say (before Linux 6.1): it does on every file system.
-constexpr std::size_t kSafeAlignment = 4096;
-// Of a read by way of a buffer: with the rest of its first and last block within a huge page.
-constexpr std::size_t kBufferedRead = (std::size_t{2} << 20) - 2 * kSafeAlignment;
+// What O_DIRECT asks of addresses, offsets and lengths on every file system in use.
+constexpr std::size_t kBlock = 4096;
+// A longer direct read would only need a larger buffer.
+constexpr std::size_t kLongestRead = std::size_t{8} << 20;
 
 constexpr std::uint64_t down(std::uint64_t value, std::uint64_t grain) {
   return value / grain * grain;
@@ -42,6 +40,7 @@ std::vector<int> reader_cpus(const std::vector<int>& cpus) {
 WeightFile::WeightFile(std::filesystem::path path, LoadMode mode, host::BufferPool& pool)
     : path_(std::move(path)),
       mode_(mode),
+      block_(mode == LoadMode::direct ? kBlock : 1),
       pool_(pool),
       descriptor_(open(path_.c_str(), O_RDONLY | O_CLOEXEC | (mode == LoadMode::direct ? O_DIRECT : 0))) {
   if (descriptor_ < 0) {
@@ -55,22 +54,10 @@ WeightFile::WeightFile(std::filesystem::path path, LoadMode mode, host::BufferPo
     close(descriptor_);
     throw UsageError(fmt::format("{}: is empty or no file", path_.string()));
   }
-  if (mode == LoadMode::direct) alignment_ = alignment();
 }
 
 WeightFile::~WeightFile() {
   close(descriptor_);
-}
-
-WeightFile::Alignment WeightFile::alignment() const {
-#ifdef STATX_DIOALIGN
-  struct statx told {};
-  if (statx(descriptor_, "", AT_EMPTY_PATH, STATX_DIOALIGN, &told) == 0 &&
-      (told.stx_mask & STATX_DIOALIGN) != 0 && told.stx_dio_mem_align > 0 && told.stx_dio_offset_align > 0) {
-    return {told.stx_dio_offset_align, told.stx_dio_mem_align};
-  }
-#endif
-  return {kSafeAlignment, kSafeAlignment};
 }
 
 /// @param to a direct read's whole blocks, the last of which may end behind the file. @param needed bytes of
@@ -84,7 +71,7 @@ void WeightFile::read_fully(std::uint64_t begin, std::span<std::byte> to, std::s
     if (got < 0) throw Error(fmt::format("{}: {}", path_.string(), std::strerror(errno)));
     there += static_cast<std::size_t>(got);
     // Short of the file's end a direct read stops at the end of a block.
-    if (got == 0 || (there < needed && there % alignment_.offset != 0))
+    if (got == 0 || (there < needed && there % block_ != 0))
       throw Error(fmt::format("{}: ended early; is it being written?", path_.string()));
   }
   check_unchanged();
@@ -100,53 +87,21 @@ void WeightFile::check_unchanged() const {
 
 std::span<const std::byte> WeightFile::view(std::uint64_t begin, std::size_t bytes,
                                             host::BufferPool::Lease& in) const {
-  const std::uint64_t first = down(begin, alignment_.offset);
+  const std::uint64_t first = down(begin, block_);
   const auto before = static_cast<std::size_t>(begin - first);
-  const std::size_t blocks = up(before + bytes, alignment_.offset);
+  const std::size_t blocks = up(before + bytes, block_);
   std::byte* const memory = in.at_least(blocks);
   read_fully(first, {memory, blocks}, before + bytes);
   return {memory + before, bytes};
 }
 
-/// A direct read with whole blocks where they belong and what is around them aside. Returns how many bytes of
-/// `to` are there, from the first on; 0 when this device can't write to that address.
-std::size_t WeightFile::read_in_place(std::uint64_t begin, std::span<std::byte> to) const {
-  const std::size_t block = alignment_.offset;
-  const std::uint64_t end = begin + to.size(), first = down(begin, block), inner = up(begin, block),
-                      inner_end = down(end, block);
-  const auto head = static_cast<std::size_t>(inner - begin);
-  if (inner >= inner_end || reinterpret_cast<std::uintptr_t>(to.data() + head) % alignment_.memory != 0)
-    return 0;
-  host::BufferPool::Lease aside(pool_);
-  std::byte* const memory = aside.at_least(2 * block);
-  std::array<iovec, 3> parts{};
-  int count = 0;
-  if (head > 0) parts[static_cast<std::size_t>(count++)] = {memory, block};
-  parts[static_cast<std::size_t>(count++)] = {to.data() + head, static_cast<std::size_t>(inner_end - inner)};
-  if (end > inner_end) parts[static_cast<std::size_t>(count++)] = {memory + block, block};
-  const ssize_t got = preadv(descriptor_, parts.data(), count, static_cast<off_t>(first));
-  const std::uint64_t reached = std::min(end, first + static_cast<std::uint64_t>(std::max<ssize_t>(got, 0)));
-  if (reached < inner) return 0;  // whatever it was, an ordinary read says it
-  std::memcpy(to.data(), memory + (begin - first), head);
-  if (reached > inner_end)
-    std::memcpy(to.data() + (inner_end - begin), memory + block,
-                static_cast<std::size_t>(reached - inner_end));
-  check_unchanged();
-  return static_cast<std::size_t>(reached - begin);
-}
-
 void WeightFile::read(std::uint64_t begin, std::span<std::byte> to) const {
   if (mode_ == LoadMode::cached) return read_fully(begin, to, to.size());
-  while (!to.empty()) {
-    std::size_t done = read_in_place(begin, to);
-    if (done == 0) {
-      host::BufferPool::Lease buffer(pool_);
-      const auto bytes = view(begin, std::min(to.size(), kBufferedRead), buffer);
-      std::memcpy(to.data(), bytes.data(), bytes.size());
-      done = bytes.size();
-    }
-    begin += done;
-    to = to.subspan(done);
+  host::BufferPool::Lease buffer(pool_);
+  for (std::size_t done = 0; done < to.size();) {
+    const auto bytes = view(begin + done, std::min(to.size() - done, kLongestRead), buffer);
+    std::memcpy(to.data() + done, bytes.data(), bytes.size());
+    done += bytes.size();
   }
 }
 

@@ -23,8 +23,9 @@ enum class LoadMode : std::uint8_t {
 /// what has arrived.
 std::vector<int> reader_cpus(const std::vector<int>& cpus);
 
-/// Any number of threads may read at once, each what it wants: bytes go straight to where they are wanted,
-/// direct ones wherever the device takes that address, else by way of a buffer of the pool.
+/// Any number of threads may read at once, each what it wants and where it wants it. Direct reads go by way
+/// of the pool's buffers, which are of huge pages and used again and again. (Reads straight to a place of
+/// their own were slower, docs/findings/loading.md.)
 class WeightFile {
  public:
   /// @param pool outlives the file. Throws UsageError when it can't be opened so, or is empty.
@@ -46,21 +47,15 @@ class WeightFile {
   host::BufferPool& pool() const { return pool_; }
 
  private:
-  /// Where the device's direct reads may begin, in the file and in memory.
-  struct Alignment {
-    std::size_t offset, memory;
-  };
-  Alignment alignment() const;
   void read_fully(std::uint64_t begin, std::span<std::byte> to, std::size_t needed) const;
-  std::size_t read_in_place(std::uint64_t begin, std::span<std::byte> to) const;
   void check_unchanged() const;
 
   std::filesystem::path path_;
   LoadMode mode_;
+  std::size_t block_;  ///< reads begin and end at multiples of it
   host::BufferPool& pool_;
   int descriptor_;
   struct stat opened_ {};
-  Alignment alignment_{1, 1};
 };
 
 }  // namespace sparkmpi::kernels::inference

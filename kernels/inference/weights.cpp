@@ -12,8 +12,9 @@ namespace {
 
 /// Planes of a matrix begin at cache lines.
 constexpr std::size_t kAlignment = 64;
-/// Bytes that are read at once, then hashed while they are near.
-constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
+/// What is read at once ends where a huge page of its place does: two readers that touched the same one first
+/// would both clear it.
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 std::size_t aligned(std::size_t bytes) {
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
@@ -142,10 +143,15 @@ class Weights::Builder {
           pieces.push_back({i, 0, 0});
         continue;
       }
-      const std::size_t most = std::max<std::size_t>(1, kPieceBytes / places_[i].rows.values_stride);
+      const RowBlock& to = places_[i].rows;
       const host::Slice slice = host::slice_of(places_[i].part.rows, worker, workers);
-      for (std::size_t row = slice.begin; row < slice.end; row += most)
-        pieces.push_back({i, row, std::min(most, slice.end - row)});
+      for (std::size_t row = slice.begin; row < slice.end;) {
+        const auto address = reinterpret_cast<std::uintptr_t>(to.values + row * to.values_stride);
+        const std::size_t left = kHugePage - address % kHugePage,
+                          rows = std::min((left + to.values_stride - 1) / to.values_stride, slice.end - row);
+        pieces.push_back({i, row, rows});
+        row += rows;
+      }
     }
     return pieces;
   }
