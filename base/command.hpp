@@ -19,6 +19,10 @@ CommandResult run_command(const std::vector<std::string>& argv);
 /// The arguments as a person could paste them into a POSIX shell; for display only.
 std::string shell_text(const std::vector<std::string>& argv);
 
+/// Pointers to the words with a null behind them, as exec and posix_spawn take them without writing to the
+/// words; the words outlive them.
+std::vector<char*> exec_words(const std::vector<std::string>& words);
+
 /// This process's environment variables: "NAME=value".
 std::vector<std::string> process_variables();
 

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/command.hpp"
 #include "base/error.hpp"
 #include "chroot/gpu_injection.hpp"
 
@@ -66,9 +67,7 @@ void enter_root(const EnterOptions& options) {
   set_variable("SPARKMPI_ROOTFS", root);
   std::vector<std::string> words = options.argv;
   if (words.empty()) words = {"/bin/sh"};
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
+  const std::vector<char*> argv = exec_words(words);
   execvp(argv.front(), argv.data());
   throw Error(
       fmt::format("{} can't be started in {}: {}", words.front(), root.string(), std::strerror(errno)));

@@ -42,7 +42,8 @@ std::optional<fs::path> Placer::walk(const fs::path& path) {
 }
 
 fs::path Placer::place_of(const fs::path& path) const {
-  const fs::path here = root_ / path.relative_path(), folder = here.parent_path();
+  fs::path here = root_ / path.relative_path();
+  const fs::path folder = here.parent_path();
   if (fs::weakly_canonical(folder) != folder)
     throw Error(fmt::format("{} leads out of the root or elsewhere in it: {}; use an empty directory",
                             folder.string(), fs::weakly_canonical(folder).string()));

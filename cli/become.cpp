@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/command.hpp"
 #include "base/error.hpp"
 
 namespace sparkmpi::cli {
@@ -16,9 +17,7 @@ std::vector<std::string>::const_iterator dashes_in(const std::vector<std::string
 }
 
 void become(const std::vector<std::string>& argv) {
-  std::vector<char*> words;
-  for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
-  words.push_back(nullptr);
+  const std::vector<char*> words = exec_words(argv);
   execvp(words.front(), words.data());
   throw Error(fmt::format("{} can't be started: {}", argv.front(), std::strerror(errno)));
 }

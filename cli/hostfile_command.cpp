@@ -70,10 +70,13 @@ int hostfile_command(const std::vector<std::string>& arguments) {
   if (agent.empty()) throw UsageError("--rsh: give a command");
   const std::string program = parsed.values.count("program") != 0 ? parsed.values["program"].as<std::string>()
                                                                   : launchers::program_path();
+  const std::vector<std::string> hosts = hosts_of(parsed);
   std::vector<std::future<cluster::HostReport>> asked;
-  for (const std::string& host : hosts_of(parsed))
+  asked.reserve(hosts.size());
+  for (const std::string& host : hosts)
     asked.push_back(std::async(std::launch::async, cluster::ask_host, host, agent, program));
   std::vector<cluster::HostReport> reports;
+  reports.reserve(asked.size());
   for (auto& answer : asked) reports.push_back(answer.get());
   const std::vector<std::string> found = cluster::differences(reports);
   for (const std::string& line : found) fmt::print(stderr, "sparkmpi: {}\n", line);

@@ -112,6 +112,7 @@ void print_node(std::FILE* out, const std::vector<const NodeBalance*>& columns, 
   fmt::print(out, "{}\n", head);
   const auto row = [&](std::string_view name, auto&& value) {
     std::vector<double> values;
+    values.reserve(columns.size());
     for (const NodeBalance* column : columns) values.push_back(value(*column));
     print_row(out, name, values);
   };

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <optional>
 
 #include "base/bytes.hpp"
@@ -13,6 +14,7 @@
 #include "chroot/create.hpp"
 #include "chroot/enter.hpp"
 #include "chroot/extract.hpp"
+#include "cli/become.hpp"
 #include "cli/help.hpp"
 #include "cli/parse_options.hpp"
 #include "launchers/memory_group.hpp"
@@ -91,15 +93,41 @@ int check(const Arguments& arguments) {
   return std::ranges::all_of(findings, &chroot::Finding::good) ? 0 : 1;
 }
 
-int enter(const Arguments& arguments) {
+/// DIR [options] -- COMMAND...: what enter and run are given.
+struct InsideCommand {
+  ParsedOptions parsed;
+  Arguments argv;  ///< behind --; empty where there is nothing
+
+  std::vector<chroot::Bind> binds() const {
+    std::vector<chroot::Bind> binds;
+    if (parsed.values.count("bind") == 0) return binds;
+    for (const std::string& text : parsed.values["bind"].as<Arguments>())
+      binds.push_back(chroot::parse_bind(text));
+    return binds;
+  }
+};
+
+/// Options that both have, before those of one alone.
+po::options_description inside_options() {
   po::options_description options("Options", 80, 36);
   auto add = options.add_options();
   add("help,h", "this text");
   add("bind,b", po::value<Arguments>()->value_name("SRC[:DST[:ro]]"),
       "show a file or directory inside; may be repeated");
-  add("no-gpu", "leave the GPU driver's libraries outside");
-  const auto dashes = std::ranges::find(arguments, "--");
-  const ParsedOptions parsed = parse_options(Arguments(arguments.begin(), dashes), options);
+  return options;
+}
+
+InsideCommand parse_inside(const Arguments& arguments, const po::options_description& options) {
+  const auto dashes = dashes_in(arguments);
+  return {parse_options(Arguments(arguments.begin(), dashes), options),
+          dashes == arguments.end() ? Arguments{} : Arguments(dashes + 1, arguments.end())};
+}
+
+int enter(const Arguments& arguments) {
+  po::options_description options = inside_options();
+  options.add_options()("no-gpu", "leave the GPU driver's libraries outside");
+  const InsideCommand command = parse_inside(arguments, options);
+  const ParsedOptions& parsed = command.parsed;
   if (parsed.values.count("help") != 0) {
     fmt::print("{}",
                command_help("sparkmpi rootfs enter DIR [options] -- COMMAND...",
@@ -112,10 +140,8 @@ int enter(const Arguments& arguments) {
   chroot::EnterOptions wanted;
   wanted.root = parsed.words.front();
   wanted.gpu = parsed.values.count("no-gpu") == 0;
-  if (parsed.values.count("bind") != 0)
-    for (const std::string& text : parsed.values["bind"].as<Arguments>())
-      wanted.binds.push_back(chroot::parse_bind(text));
-  if (dashes != arguments.end()) wanted.argv.assign(dashes + 1, arguments.end());
+  wanted.binds = command.binds();
+  wanted.argv = command.argv;
   chroot::enter_root(wanted);
 }
 
@@ -130,11 +156,8 @@ std::vector<std::pair<std::string, std::string>> container_variables(const Argum
 }
 
 int run(const Arguments& arguments) {
-  po::options_description options("Options", 80, 36);
+  po::options_description options = inside_options();
   auto add = options.add_options();
-  add("help,h", "this text");
-  add("bind,b", po::value<Arguments>()->value_name("SRC[:DST[:ro]]"),
-      "show a file or directory inside; may be repeated");
   add("env,e", po::value<Arguments>()->value_name("NAME"), "hand a variable on; may be repeated");
   add("memory", po::value<std::string>()->value_name("SIZE"), "limit of the container (default: none)");
   add("cgroup-parent", po::value<std::string>()->value_name("PATH"),
@@ -142,8 +165,8 @@ int run(const Arguments& arguments) {
   add("name", po::value<std::string>()->value_name("NAME"), "of the container (default: sparkmpi-PID)");
   add("runtime", po::value<std::string>()->default_value("runc")->value_name("PROGRAM"), "runc or crun");
   add("no-gpu", "leave the GPUs and their driver outside");
-  const auto dashes = std::ranges::find(arguments, "--");
-  const ParsedOptions parsed = parse_options(Arguments(arguments.begin(), dashes), options);
+  const InsideCommand command = parse_inside(arguments, options);
+  const ParsedOptions& parsed = command.parsed;
   if (parsed.values.count("help") != 0) {
     fmt::print("{}",
                command_help("sparkmpi rootfs run DIR [options] -- COMMAND...",
@@ -152,7 +175,7 @@ int run(const Arguments& arguments) {
                             options, "sparkmpi rootfs run ./root --memory 8G -- sparkmpi charge"));
     return 0;
   }
-  if (parsed.words.size() != 1 || dashes == arguments.end() || dashes + 1 == arguments.end())
+  if (parsed.words.size() != 1 || command.argv.empty())
     throw UsageError("rootfs run: name one directory, then -- and the command");
   const auto texts = [&](const char* name) {
     return parsed.values.count(name) != 0 ? parsed.values[name].as<Arguments>() : Arguments{};
@@ -169,10 +192,10 @@ int run(const Arguments& arguments) {
   if (failed || !std::filesystem::is_directory(wanted.root))
     throw UsageError(
         fmt::format("{} is no directory; sparkmpi rootfs create makes one", parsed.words.front()));
-  wanted.argv.assign(dashes + 1, arguments.end());
+  wanted.argv = command.argv;
   wanted.variables = container_variables(texts("env"));
   wanted.binds = launchers::host_binds(parsed.values.count("no-gpu") == 0, wanted.variables);
-  for (const std::string& bind : texts("bind")) wanted.binds.push_back(chroot::parse_bind(bind));
+  std::ranges::move(command.binds(), std::back_inserter(wanted.binds));
   const std::filesystem::path here = std::filesystem::current_path();
   const bool shown = std::ranges::any_of(wanted.binds, [&](const auto& bind) { return bind.target == here; });
   wanted.directory = shown ? here : "/";

@@ -11,11 +11,12 @@ function(sparkmpi_library name)
   target_link_libraries(sparkmpi_${name} PUBLIC sparkmpi_flags ${ARG_DEPENDS})
 endfunction()
 
-# sparkmpi_test(NAME SOURCES a.cpp … DEPENDS lib …): a GoogleTest program `test_NAME`, run by ctest one case at a time.
+# sparkmpi_test(NAME SOURCES a.cpp … DEPENDS lib … [ENVIRONMENT NAME=VALUE…]): a GoogleTest program `test_NAME`, run by ctest one case at a
+# time.
 function(sparkmpi_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;ENVIRONMENT" ${ARGN})
   add_executable(test_${name} ${ARG_SOURCES})
   target_link_libraries(test_${name} PRIVATE ${ARG_DEPENDS} GTest::gtest_main GTest::gmock)
   target_compile_definitions(test_${name} PRIVATE SPARKMPI_FIXTURES="${CMAKE_SOURCE_DIR}/tests/fixtures")
-  gtest_discover_tests(test_${name} TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60 PROPERTIES LABELS unit)
+  gtest_discover_tests(test_${name} TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60 PROPERTIES LABELS unit ENVIRONMENT "${ARG_ENVIRONMENT}")
 endfunction()

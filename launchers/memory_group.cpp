@@ -58,7 +58,7 @@ fs::path parent_of(const MemoryGroupOptions& options) {
   if (!options.parent) return default_parent();
   const auto location = ledger::locate_memory_cgroup({});
   if (location.levels.empty()) throw Error("there is no memory cgroup on this machine");
-  const fs::path parent = location.levels.back() / fs::path(*options.parent).relative_path();
+  fs::path parent = location.levels.back() / fs::path(*options.parent).relative_path();
   if (!fs::is_directory(parent))
     throw UsageError(fmt::format("there is no cgroup '{}' ({})", *options.parent, parent.string()));
   return parent;

@@ -67,7 +67,7 @@ fs::path temporary_directory() {
 
 std::string bundle_config(const BundleOptions& options) {
   json variables = json::array();
-  for (const auto& [name, value] : options.variables) variables.push_back(name + "=" + value);
+  for (const auto& [name, value] : options.variables) variables.push_back(fmt::format("{}={}", name, value));
   json resources = {{"devices", {{{"allow", true}, {"access", "rwm"}}}}};
   if (options.memory) resources["memory"] = {{"limit", *options.memory}};
   const json config = {

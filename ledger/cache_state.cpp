@@ -48,7 +48,7 @@ std::string write_drop_caches(const FileRoot& root) {
   const int file = open((root / "proc/sys/vm/drop_caches").c_str(), O_WRONLY | O_CLOEXEC);
   if (file < 0) return std::strerror(errno);
   // 3: page cache, and slab objects such as inodes, without which some cached pages stay.
-  const std::string why = write(file, "3", 1) == 1 ? "" : std::strerror(errno);
+  std::string why = write(file, "3", 1) == 1 ? "" : std::strerror(errno);
   close(file);
   return why;
 }

@@ -90,8 +90,9 @@ std::vector<std::size_t> find_duplicates(std::span<const FileIdentity> files) {
     if (files[i].bytes > 0) by_size[files[i].bytes].push_back(i);
   }
   for (const auto& [bytes, members] : by_size) {
+    const FileIdentity& any = files[members.front()];
     const bool one_inode =
-        std::ranges::all_of(members, [&](std::size_t i) { return same_inode(files[i], files[members[0]]); });
+        std::ranges::all_of(members, [&](std::size_t i) { return same_inode(files[i], any); });
     if (one_inode) continue;
     std::map<std::uint64_t, std::size_t> by_hash;
     for (const std::size_t i : members) {

@@ -19,6 +19,7 @@ std::string value_of(const Factors& factors, std::string_view name) {
 /// compared with like.
 struct Loaded {
   std::string model, degree, format;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the 0 that a comparison implies for a pointer
   auto operator<=>(const Loaded&) const = default;
 };
 

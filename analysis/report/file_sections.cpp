@@ -225,6 +225,7 @@ std::vector<std::string> files_to_detail(const Table& table) {
   }
   std::ranges::stable_sort(ranked, {}, &std::pair<std::size_t, std::string>::first);
   std::vector<std::string> files;
+  files.reserve(ranked.size());
   for (auto& [turn, file] : ranked) files.push_back(std::move(file));
   return files;
 }

@@ -49,6 +49,7 @@ class Conditions {
 struct Key {
   std::string kernel, model, condition;
   std::uint32_t metric;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the 0 that a comparison implies for a pointer
   auto operator<=>(const Key&) const = default;
 };
 

@@ -13,8 +13,6 @@
 namespace sparkmpi::kernels::charge {
 namespace {
 
-using std::chrono::steady_clock;
-
 /// A child that says nothing for so long hangs (in a driver, say): no step of a sensible size takes longer.
 constexpr double kPatience_s = 120;
 

@@ -13,19 +13,12 @@
 #include <csignal>
 #include <cstring>
 
+#include "base/command.hpp"
 #include "base/error.hpp"
 #include "kernels/child/parent_link.hpp"
 
 namespace sparkmpi::kernels::child {
 namespace {
-
-std::vector<char*> pointers_to(std::vector<std::string>& words) {
-  std::vector<char*> pointers;
-  pointers.reserve(words.size() + 1);
-  for (std::string& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  return pointers;
-}
 
 /// posix_spawn's two objects, with what every child gets.
 class SpawnSettings {
@@ -55,11 +48,11 @@ class SpawnSettings {
   SpawnSettings(const SpawnSettings&) = delete;             ///< owns C objects
   SpawnSettings& operator=(const SpawnSettings&) = delete;  ///< owns C objects
 
-  pid_t start(const std::string& program, std::vector<std::string>& words,
-              std::vector<std::string>& variables) const {
+  pid_t start(const std::string& program, const std::vector<std::string>& words,
+              const std::vector<std::string>& variables) const {
     pid_t child = -1;
-    const int status = posix_spawn(&child, program.c_str(), &actions_, &attributes_,
-                                   pointers_to(words).data(), pointers_to(variables).data());
+    const int status = posix_spawn(&child, program.c_str(), &actions_, &attributes_, exec_words(words).data(),
+                                   exec_words(variables).data());
     if (status != 0) throw Error(fmt::format("cannot start {}: {}", program, std::strerror(status)));
     return child;
   }

@@ -70,6 +70,7 @@ const NumberFormatInfo& chosen_format(const Parameters& parameters, const Site& 
   const auto found = std::ranges::find(kNumberFormats, text, &NumberFormatInfo::name);
   if (found == kNumberFormats.end()) {
     std::vector<std::string_view> names;
+    names.reserve(kNumberFormats.size());
     for (const NumberFormatInfo& format : kNumberFormats) names.push_back(format.name);
     throw UsageError(fmt::format("--type: there is no '{}'{}; use bf16, fp16, tf32, fp8 or fp32", text,
                                  did_you_mean(text, names)));

@@ -51,6 +51,7 @@ constexpr double sign_of(std::int64_t column) {
   return (mixed(static_cast<std::uint64_t>(column) ^ 0x5f5f5f5fULL) >> 63U) != 0 ? -1.0 : 1.0;
 }
 inline constexpr int kSamples = 1024;
+// NOLINTBEGIN(clang-analyzer-core.DivideZero): shapes have at least one row and one column
 constexpr std::int64_t sampled_row(int sample, std::int64_t rows) {
   return static_cast<std::int64_t>(mixed(2 * static_cast<std::uint64_t>(sample)) %
                                    static_cast<std::uint64_t>(rows));
@@ -59,6 +60,7 @@ constexpr std::int64_t sampled_column(int sample, std::int64_t columns) {
   return static_cast<std::int64_t>(mixed(2 * static_cast<std::uint64_t>(sample) + 1) %
                                    static_cast<std::uint64_t>(columns));
 }
+// NOLINTEND(clang-analyzer-core.DivideZero)
 
 /// The largest deviation as a part of what is allowed, so at most 1. Allowed are for a sample output_roundoff
 /// · |wanted| + k · term_roundoff · spread, and for a row 6 · √(m·k) · (output_roundoff / 2 + k ·

@@ -4,8 +4,23 @@
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 #endif
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 namespace sparkmpi::kernels::host {
+namespace {
+
+#if defined(__x86_64__)
+/// CPUID leaf 7, sub-leaf 1, EAX bit 5 (Intel SDM volume 2, CPUID): not every compiler's
+/// __builtin_cpu_supports knows the name.
+bool reports_avx512_bf16() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && ((eax >> 5U) & 1U) != 0;
+}
+#endif
+
+}  // namespace
 
 std::string_view to_string(Simd simd) {
   switch (simd) {
@@ -38,7 +53,7 @@ bool supported(Simd simd) {
       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
     case Simd::avx512_bf16:
-      return supported(Simd::avx512) && __builtin_cpu_supports("avx512bf16");
+      return supported(Simd::avx512) && reports_avx512_bf16();
 #elif defined(__aarch64__)
     case Simd::neon:
       return true;

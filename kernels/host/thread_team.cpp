@@ -174,12 +174,6 @@ class ThreadTeam::State {
     pthread_setaffinity_np(pthread_self(), sizeof(callers_mask_), &callers_mask_);
   }
 
-  std::vector<int> cpus_;
-  cpu_set_t callers_mask_{};
-  void (*call_)(void*, int) = nullptr;
-  void* object_ = nullptr;
-  std::mutex failure_mutex_;
-  std::exception_ptr failure_;
   // Apart from one another: each is written by one side and polled by the other.
   alignas(64) std::atomic<std::uint32_t> region_{0};
   alignas(64) std::atomic<std::uint32_t> running_{0};
@@ -187,6 +181,12 @@ class ThreadTeam::State {
   alignas(64) std::atomic<std::uint32_t> phase_{0};
   alignas(64) std::atomic<bool> broken_{false};
   std::atomic<bool> stopping_{false};
+  void (*call_)(void*, int) = nullptr;
+  void* object_ = nullptr;
+  std::exception_ptr failure_;
+  std::mutex failure_mutex_;
+  std::vector<int> cpus_;
+  cpu_set_t callers_mask_{};
   std::vector<std::thread> threads_;
 };
 

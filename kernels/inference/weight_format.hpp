@@ -25,6 +25,7 @@
 #include <string_view>
 
 #include "kernels/inference/bf16.hpp"
+#include "kernels/inference/small_float.hpp"
 
 namespace sparkmpi::kernels::inference {
 
@@ -81,13 +82,12 @@ constexpr RowBytes row_bytes(WeightFormat format, std::size_t columns) {
 
 constexpr float kE4m3Largest = 448.0F;
 
+using E4m3 = SmallFloat<4, 3>;
+
 constexpr float e4m3_to_float(std::uint8_t code) {
-  const std::uint32_t sign = static_cast<std::uint32_t>(code & 0x80U) << 24;
-  const std::uint32_t exponent = (code >> 3) & 0xfU, mantissa = code & 0x7U;
-  if ((code & 0x7fU) == 0x7fU) return std::bit_cast<float>(sign | 0x7fc00000U);
-  if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 120) << 23) | (mantissa << 20));
-  const float magnitude = static_cast<float>(mantissa) * 0x1p-9F;  // subnormal
-  return sign != 0 ? -magnitude : magnitude;
+  if ((code & 0x7fU) == 0x7fU)
+    return std::bit_cast<float>(static_cast<std::uint32_t>(code & 0x80U) << 24 | 0x7fc00000U);
+  return E4m3::to_float(code);
 }
 
 /// Round to nearest, ties to even; what is larger than 448 becomes 448 (±), NaN stays NaN.
@@ -97,13 +97,7 @@ constexpr std::uint8_t to_e4m3(float value) {
   const std::uint32_t magnitude = bits & 0x7fffffffU;
   if (magnitude > 0x7f800000U) return static_cast<std::uint8_t>(sign | 0x7fU);
   if (magnitude >= 0x43e00000U) return static_cast<std::uint8_t>(sign | 0x7eU);  // 448
-  if (magnitude < 0x3c800000U) {
-    // Below 2^-6: adding 2^14, whose last bit is worth 2^-9, rounds to a multiple of 2^-9.
-    const float shifted = std::bit_cast<float>(magnitude) + 0x1p14F;
-    return static_cast<std::uint8_t>(sign | (std::bit_cast<std::uint32_t>(shifted) & 0xfU));
-  }
-  const std::uint32_t rounded = magnitude + 0x7ffffU + ((magnitude >> 20) & 1U);
-  return static_cast<std::uint8_t>(sign | ((rounded >> 20) - (120U << 3)));
+  return static_cast<std::uint8_t>(sign | E4m3::rounded(magnitude));
 }
 
 // MXFP4 (OCP Microscaling Formats 1.0): elements E2M1, a shared scale E8M0.

@@ -93,7 +93,7 @@ struct Settings {
 };
 
 std::vector<std::int64_t> positive_list(const std::string& text, std::string_view option) {
-  const std::vector<std::int64_t> values = parse_integer_list(text, option, true);
+  std::vector<std::int64_t> values = parse_integer_list(text, option, true);
   for (const std::int64_t value : values) {
     if (value <= 0) throw UsageError(fmt::format("{} {}: give values above 0", option, text));
   }

@@ -86,13 +86,15 @@ constexpr double expected_sum(Operation operation, std::size_t elements) {
   double period = 0, rest = 0;
   for (std::size_t i = 0; i < kPeriod; ++i) period += expected(operation, i);
   for (std::size_t i = 0; i < elements % kPeriod; ++i) rest += expected(operation, i);
-  return static_cast<double>(elements / kPeriod) * period + rest;
+  const std::size_t periods = elements / kPeriod;
+  return static_cast<double>(periods) * period + rest;
 }
 
 /// Elements of each array for a footprint: a whole number of 64-byte lines.
 constexpr std::size_t elements_of(const OperationInfo& operation, std::size_t footprint) {
   constexpr std::size_t kLine = 64 / sizeof(double);
-  const auto arrays = static_cast<std::size_t>(operation.arrays_read + operation.arrays_written);
+  const auto arrays =
+      static_cast<std::size_t>(operation.arrays_read) + static_cast<std::size_t>(operation.arrays_written);
   return footprint / (arrays * sizeof(double)) / kLine * kLine;
 }
 

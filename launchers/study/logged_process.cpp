@@ -15,6 +15,7 @@
 #include <cstring>
 #include <thread>
 
+#include "base/command.hpp"
 #include "base/error.hpp"
 
 namespace sparkmpi::launchers::study {
@@ -38,9 +39,7 @@ using SteadyClock = std::chrono::steady_clock;
 
 pid_t start(const Argv& argv, const std::filesystem::path& directory, const std::filesystem::path& log,
             const sigset_t& mask) {
-  std::vector<char*> words;
-  for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
-  words.push_back(nullptr);
+  const std::vector<char*> words = exec_words(argv);
   const int descriptor = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (descriptor < 0) throw Error(fmt::format("{} can't be written: {}", log.string(), std::strerror(errno)));
   const pid_t study = getpid(), child = fork();

@@ -4,7 +4,6 @@
     analysis.py --sparkmpi PATH --fixtures DIR
 """
 
-import argparse
 import csv
 import io
 import json
@@ -15,7 +14,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from launch import Checks, run, run_alone
+from launch import Checks, options_of, run, run_alone
 
 
 def on_terminal(program, words, scratch, **variables):
@@ -39,10 +38,7 @@ def on_terminal(program, words, scratch, **variables):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sparkmpi", type=Path, required=True)
-    parser.add_argument("--fixtures", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = options_of(__doc__, "fixtures").parse_args()
     checks = Checks()
     study = arguments.fixtures.resolve() / "analysis" / "phase1_runs.json"
     with tempfile.TemporaryDirectory() as scratch:

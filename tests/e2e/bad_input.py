@@ -4,14 +4,13 @@
     bad_input.py --sparkmpi PATH --fixtures DIR
 """
 
-import argparse
 import json
 import shutil
 import struct
 import tempfile
 from pathlib import Path
 
-from launch import Checks, run, run_alone
+from launch import Checks, options_of, run, run_alone
 
 
 def damaged_models(fixtures, scratch):
@@ -53,10 +52,7 @@ def damaged_models(fixtures, scratch):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sparkmpi", type=Path, required=True)
-    parser.add_argument("--fixtures", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = options_of(__doc__, "fixtures").parse_args()
     checks = Checks()
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)

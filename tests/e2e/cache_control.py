@@ -4,7 +4,6 @@
     cache_control.py --sparkmpi PATH --fixtures DIR
 """
 
-import argparse
 import csv
 import io
 import json
@@ -16,7 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from launch import Checks, run, run_alone
+from launch import Checks, options_of, run, run_alone
 
 MIB = 1 << 20
 INJECTED = 64 * MIB
@@ -155,10 +154,7 @@ def check_bad_input(arguments, checks, scratch):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sparkmpi", type=Path, required=True)
-    parser.add_argument("--fixtures", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = options_of(__doc__, "fixtures").parse_args()
     checks = Checks()
     # Not /tmp, which is a tmpfs on some machines: its pages can't be dropped.
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR", "/var/tmp")) as name:

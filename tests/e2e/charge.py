@@ -7,7 +7,6 @@ Slopes of the process's and the cgroup's own ledgers have to be within 0.03 of t
 the truth has to lie within twice the interval. As root; without it, or without podman, those parts are skipped and said.
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -18,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from launch import Checks, environment, run, run_alone
+from launch import Checks, environment, options_of, run, run_alone
 
 TOLERANCE = 0.03
 SIZES = ["--sizes", "32M,64M,128M", "--idle-cells", "6"]
@@ -231,9 +230,7 @@ def in_podman(checks, program, scratch):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sparkmpi", type=Path, required=True)
-    program = parser.parse_args().sparkmpi
+    program = options_of(__doc__).parse_args().sparkmpi
     checks = Checks()
     with tempfile.TemporaryDirectory(dir=os.getcwd()) as name:
         scratch = Path(name)

@@ -4,20 +4,17 @@
     default_suite.py --sparkmpi PATH --fixtures DIR
 """
 
-import argparse
 import tempfile
 import time
 from pathlib import Path
 
 import h5py
 
-from launch import Checks, kernels_in, run
+from launch import Checks, kernels_in, options_of, run
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sparkmpi", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = options_of(__doc__).parse_args()
     checks = Checks()
     with tempfile.TemporaryDirectory() as scratch:
         start = time.monotonic()

@@ -4,7 +4,6 @@
     doctor.py --sparkmpi PATH
 """
 
-import argparse
 import csv
 import io
 import json
@@ -14,7 +13,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from launch import Checks, environment
+from launch import Checks, environment, options_of
 
 
 def script(path, text):
@@ -24,9 +23,7 @@ def script(path, text):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sparkmpi", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = options_of(__doc__).parse_args()
     program = arguments.sparkmpi.resolve()
     checks = Checks()
 

@@ -4,7 +4,6 @@
     environments.py --sparkmpi PATH --only ENVIRONMENT
 """
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 import h5py
 
 import full
-from launch import Checks, environment, run_alone
+from launch import Checks, environment, options_of, run_alone
 
 WORK = ["stream", "--footprint", "64K", "--operation", "read", "-r", "3", "-q"]
 ODD = "a 'b\" $(touch owned); touch owned.h5"
@@ -137,8 +136,7 @@ CASES = {"native": (nothing_of_it, (), False), "chroot": (in_root, (), True), "c
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sparkmpi", type=Path, required=True)
+    parser = options_of(__doc__)
     parser.add_argument("--only", choices=CASES, required=True)
     arguments = parser.parse_args()
     program = arguments.sparkmpi.resolve()

@@ -4,7 +4,6 @@
     file_opens.py --sparkmpi PATH --fixtures DIR
 """
 
-import argparse
 import csv
 import io
 import json
@@ -16,14 +15,11 @@ import h5py
 import numpy as np
 import xarray
 
-from launch import Checks, run, run_alone
+from launch import Checks, options_of, run, run_alone
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sparkmpi", type=Path, required=True)
-    parser.add_argument("--fixtures", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = options_of(__doc__, "fixtures").parse_args()
     checks = Checks()
     with tempfile.TemporaryDirectory() as scratch:
         output = Path(scratch, "run.h5")

@@ -4,7 +4,6 @@
     interrupted.py --sparkmpi PATH
 """
 
-import argparse
 import signal
 import subprocess
 import tempfile
@@ -13,15 +12,13 @@ from pathlib import Path
 
 import h5py
 
-from launch import Checks, command, environment, kernels_in
+from launch import Checks, command, environment, kernels_in, options_of
 
 WORK = ["stream", "--footprint", "64K,128M", "--operation", "read,triad", "-r", "1000"]  # 0.4 s, then 20 s
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sparkmpi", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = options_of(__doc__).parse_args()
     checks = Checks()
     with tempfile.TemporaryDirectory() as scratch:
         for ranks, number in ((1, signal.SIGINT), (2, signal.SIGINT), (2, signal.SIGTERM)):

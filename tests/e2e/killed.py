@@ -4,7 +4,6 @@
     killed.py --sparkmpi PATH [--times 20] [--seed S]
 """
 
-import argparse
 import os
 import random
 import signal
@@ -14,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from launch import Checks, command, environment, kernels_in, run_alone
+from launch import Checks, command, environment, kernels_in, options_of, run_alone
 
 # Many short points, so that most moments are near a commit.
 WORK = ["stream", "--footprint", "64K-1M+64K", "--operation", "read,triad", "-r", "5", "--verbose"]
@@ -40,8 +39,7 @@ def descendants(pid):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sparkmpi", type=Path, required=True)
+    parser = options_of(__doc__)
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     arguments = parser.parse_args()

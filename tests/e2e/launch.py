@@ -1,10 +1,20 @@
 """Starting sparkmpi as a user does, and reading what it left."""
 
+import argparse
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import h5py
+
+
+def options_of(description, *folders):
+    """The parser of a whole run, with what all of them are given: the program, and the folders of these names that it reads."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    for name in ("sparkmpi", *folders):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    return parser
 
 
 def command(program, ranks, arguments, mpirun_options=()):

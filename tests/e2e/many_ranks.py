@@ -4,19 +4,17 @@
     many_ranks.py --sparkmpi PATH [--ranks 64]
 """
 
-import argparse
 import re
 import tempfile
 from pathlib import Path
 
 import h5py
 
-from launch import Checks, run
+from launch import Checks, options_of, run
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sparkmpi", type=Path, required=True)
+    parser = options_of(__doc__)
     parser.add_argument("--ranks", type=int, default=64)
     arguments = parser.parse_args()
     checks = Checks()

@@ -4,13 +4,12 @@
     measured_alone.py --sparkmpi PATH --fixtures tests/fixtures
 """
 
-import argparse
 import tempfile
 from pathlib import Path
 
 import h5py
 
-from launch import Checks, run_alone
+from launch import Checks, options_of, run_alone
 
 OF_OUTPUT = {"output_tokens_per_s", "decode_tokens_per_s", "decode_bytes_per_s", "mbu_measured", "tpot_s", "itl_s", "e2e_latency_s", "token_time_s"}
 OF_PROMPT = {"prefill_tokens_per_s"}
@@ -18,10 +17,7 @@ OF_BOTH = {"ttft_s"}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sparkmpi", type=Path, required=True)
-    parser.add_argument("--fixtures", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = options_of(__doc__, "fixtures").parse_args()
     checks = Checks()
     model = arguments.fixtures.absolute() / "hf" / "llama-gqa-tied"
     with tempfile.TemporaryDirectory() as scratch:

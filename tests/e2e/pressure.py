@@ -5,7 +5,6 @@ outlives its parent. Never takes more than 256 MiB.
     pressure.py --sparkmpi PATH
 """
 
-import argparse
 import os
 import signal
 import subprocess
@@ -16,7 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from launch import Checks, environment, run, run_alone
+from launch import Checks, environment, options_of, run, run_alone
 
 MIB = 1 << 20
 QUICK = ["--read-footprint", "1M", "--read-time", "0.002"]
@@ -168,9 +167,7 @@ def ends_cleanly(program, scratch, checks):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sparkmpi", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = options_of(__doc__).parse_args()
     checks = Checks()
     with tempfile.TemporaryDirectory() as name:
         for part in (climbs, stops_at_the_floor, empty_pool, ranks_share, refuses_bad_input, ends_cleanly):

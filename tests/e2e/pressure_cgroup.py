@@ -5,7 +5,6 @@ and loses no earlier sample. Skipped (77) where no cgroup can be made.
     pressure_cgroup.py --sparkmpi PATH [--times 20]
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from launch import Checks, command, environment
+from launch import Checks, command, environment, options_of
 from memory_cgroup import MemoryCgroup, Unavailable
 
 MIB = 1 << 20
@@ -98,8 +97,7 @@ def side_by_side(program, group, scratch, checks):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sparkmpi", type=Path, required=True)
+    parser = options_of(__doc__)
     parser.add_argument("--times", type=int, default=20)
     arguments = parser.parse_args()
     program = os.path.realpath(arguments.sparkmpi)

@@ -5,7 +5,6 @@ Skipped (77) without a GPU.
     pressure_gpu.py --sparkmpi PATH
 """
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from launch import Checks, run_alone
+from launch import Checks, options_of, run_alone
 
 MIB = 1 << 20
 
@@ -32,9 +31,7 @@ def describe(kernel):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sparkmpi", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = options_of(__doc__).parse_args()
     checks = Checks()
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)

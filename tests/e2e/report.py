@@ -4,7 +4,6 @@
     report.py --sparkmpi PATH --fixtures DIR
 """
 
-import argparse
 import csv
 import json
 import re
@@ -15,7 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import h5py
-from launch import Checks, run, run_alone
+from launch import Checks, options_of, run, run_alone
 
 SKIPPED = 77
 HOSTILE = "</script><script>window.hostile=1</script><img src=x onerror=window.hostile=1>&<!--"
@@ -129,10 +128,7 @@ def scaling_runs(path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sparkmpi", type=Path, required=True)
-    parser.add_argument("--fixtures", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = options_of(__doc__, "fixtures").parse_args()
     checks = Checks()
     study = arguments.fixtures.resolve() / "analysis" / "phase1_runs.json"
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -4,7 +4,6 @@
     rootfs.py --sparkmpi PATH [--kills 50]
 """
 
-import argparse
 import os
 import random
 import shutil
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import h5py
 
-from launch import Checks, environment, run_alone
+from launch import Checks, environment, options_of, run_alone
 
 
 def environments_in(path):
@@ -30,8 +29,7 @@ def may_enter(program, scratch, prefix):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sparkmpi", type=Path, required=True)
+    parser = options_of(__doc__)
     parser.add_argument("--kills", type=int, default=50)
     arguments = parser.parse_args()
     program = arguments.sparkmpi.resolve()

@@ -4,7 +4,6 @@
     rootfs_extract.py --sparkmpi PATH
 """
 
-import argparse
 import io
 import os
 import shutil
@@ -14,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 import full
-from launch import Checks, environment, run_alone
+from launch import Checks, environment, options_of, run_alone
 
 EM_AARCH64, EM_X86_64 = 183, 62
 
@@ -145,9 +144,7 @@ def no_permission(here, root):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sparkmpi", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = options_of(__doc__).parse_args()
     checks = Checks()
     scratch = Path(tempfile.mkdtemp(prefix="sparkmpi extract; touch owned "))
     scratch.chmod(0o755)

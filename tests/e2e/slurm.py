@@ -4,7 +4,6 @@
     slurm.py --sparkmpi PATH        needs root, slurmctld, slurmd, srun, munged, ip; part of ./run-tests.sh --full
 """
 
-import argparse
 import os
 import secrets
 import shutil
@@ -17,7 +16,7 @@ from pathlib import Path
 import h5py
 
 import full
-from launch import Checks, environment
+from launch import Checks, environment, options_of
 
 NETWORK = "10.79.0"
 
@@ -151,9 +150,7 @@ def host_file(cluster, checks, program):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sparkmpi", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = options_of(__doc__).parse_args()
     full.need("slurmctld", "slurmd", "srun", "munged", "ip", "nsenter")
     checks = Checks()
     # Not under /tmp: each node has a /tmp of its own, and the tree that the program was built in may lie there.

@@ -4,7 +4,6 @@
     studies.py --sparkmpi PATH --plans DIR
 """
 
-import argparse
 import csv
 import json
 import os
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import h5py
 
-from launch import Checks, environment
+from launch import Checks, environment, options_of
 
 PLAN = """[study]
 name = demo
@@ -265,10 +264,7 @@ def shipped(bench, plans):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sparkmpi", type=Path, required=True)
-    parser.add_argument("--plans", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = options_of(__doc__, "plans").parse_args()
     checks = Checks()
     scratch = Path(tempfile.mkdtemp(prefix="sparkmpi study; "))
     bench = Bench(arguments.sparkmpi.resolve(), scratch, checks)

@@ -4,7 +4,6 @@
     tensor_parallel.py --sparkmpi PATH --fixtures tests/fixtures
 """
 
-import argparse
 import os
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from launch import Checks, command, environment, kernels_in, run, run_alone
+from launch import Checks, command, environment, kernels_in, options_of, run, run_alone
 
 # model, sizes of a group: few KV heads, one KV head under an odd number of heads, experts in BF16, in FP8 and in MXFP4
 MODELS = {"llama-gqa-tied": (2, 4), "qwen2-bias-tied": (2, 3), "mixtral": (2, 3), "mixtral-fp8": (2, 4), "gpt-oss-mxfp4": (2,)}
@@ -156,10 +155,7 @@ def check_ends(arguments, scratch, checks):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sparkmpi", type=Path, required=True)
-    parser.add_argument("--fixtures", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = options_of(__doc__, "fixtures").parse_args()
     checks = Checks()
     with tempfile.TemporaryDirectory() as scratch:
         check_same_tokens(arguments, scratch, checks)

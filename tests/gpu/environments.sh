@@ -8,24 +8,10 @@
 # host device tries the script where no GPU is. Started again it goes on where it stopped. OUT/environments.tar.gz holds all that is worth
 # keeping. Exit status 1: an environment does not work, a trial failed, or a result is of another environment or device than planned.
 set -u
-root=$(cd "$(dirname "$0")/../.." && pwd)
-seconds=300 build=$root/build/default out=gpu-environments
-while getopts t:b:o: option; do
-  case $option in
-    t) seconds=$OPTARG ;;
-    b) build=$OPTARG ;;
-    o) out=$OPTARG ;;
-    *) exit 2 ;;
-  esac
-done
-shift $((OPTIND - 1))
+seconds=300 out=gpu-environments
+# shellcheck source=tests/gpu/study_options.sh
+source "$(dirname "$0")/study_options.sh"
 plan=${1:-$root/launchers/studies/gpu-environments.ini}
-sparkmpi=$build/bin/sparkmpi
-[ -x "$sparkmpi" ] || { echo "environments.sh: $sparkmpi is no program; -b names the build folder" >&2; exit 2; }
-if [ "$(id -u)" -eq 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
-mkdir -p "$out"
-failed=0
-end=$((SECONDS + seconds))
 
 device=$(sed -n 's/^[a-z]* *= .*--device \([a-z]*\).*/\1/p' "$plan" | head -n 1)
 printf '== would it work here?\n'

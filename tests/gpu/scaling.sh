@@ -9,25 +9,11 @@
 # Started again it goes on where it stopped. OUT/scaling.tar.gz holds all that is worth keeping. Exit status 1: a trial failed, or tokens
 # differ. python3 compares the tokens.
 set -u
-root=$(cd "$(dirname "$0")/../.." && pwd)
-seconds=150 build=$root/build/default out=scaling
-while getopts t:b:o: option; do
-  case $option in
-    t) seconds=$OPTARG ;;
-    b) build=$OPTARG ;;
-    o) out=$OPTARG ;;
-    *) exit 2 ;;
-  esac
-done
-shift $((OPTIND - 1))
+seconds=150 out=scaling
+# shellcheck source=tests/gpu/study_options.sh
+source "$(dirname "$0")/study_options.sh"
 [ $# -gt 0 ] || set -- "$root/launchers/studies/scaling-short.ini"
-sparkmpi=$build/bin/sparkmpi
-[ -x "$sparkmpi" ] || { echo "scaling.sh: $sparkmpi is no program; -b names the build folder" >&2; exit 2; }
-if [ "$(id -u)" -eq 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
-mkdir -p "$out"
-failed=0
 
-end=$((SECONDS + seconds))
 for plan in "$@"; do
   left=$((end - SECONDS))
   [ $left -gt 0 ] || { echo "scaling.sh: no time left for $plan"; continue; }

@@ -31,8 +31,7 @@ KvMemory make_kv(const ModelConfig& config, const CudaEngineOptions& options) {
                               static_cast<std::uint64_t>(options.kv_blocks);
   kv.memory =
       DeviceMemory(bytes, fmt::format("the KV cache ({} tokens)", options.kv_blocks * options.block_tokens));
-  // Elements beyond a head's own and tokens beyond a sequence's end take part in products, weighted with
-  // zero.
+  // Elements beyond a head's own take part in products, with zeros.
   kv.memory.clear();
   return kv;
 }

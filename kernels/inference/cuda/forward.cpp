@@ -82,21 +82,23 @@ void Forward::run(const Pass& pass, const StepMemory& memory, const std::int32_t
   start.ids = memory.ids;
   start.positions = memory.positions;
   start.rows = memory.rows;
+  start.device_ids = memory.device_ids;
   start.device_positions = memory.device_positions;
   start.device_rows = memory.device_rows;
   start.embedding = static_cast<const std::uint16_t*>(weights_.embedding().data);
   start.embedding_scale = config_.embedding_scale;
   start.hidden = config_.hidden;
-  start.residual = memory.residual;
+  start.residual = {memory.residual, config_.hidden, nullptr, nullptr, nullptr, nullptr};
+  if (step.few) {
+    start.residual.next_norm = weights_.layer(0).attention_norm;
+    start.residual.next_input = memory.input;
+    start.residual.squares = memory.squares;
+  }
   start.frequencies = frequencies_.as<double>();
   start.rotation_magnitude = config_.rope_attention_factor;
   start.pairs = config_.head_dim / 2;
   start.rotation = memory.rotation;
   start_step(start, pass.tokens, step.launch);
-  if (step.few) {
-    products_.prepare_input(memory.residual, config_.hidden, config_.hidden, pass.tokens,
-                            weights_.layer(0).attention_norm, memory.input, memory.squares, step.launch);
-  }
   for (int layer = 0; layer < config_.layers; ++layer) {
     attention(step, layer);
     feed_forward(

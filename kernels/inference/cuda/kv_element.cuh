@@ -22,6 +22,7 @@ struct Bf16Element {
   using Stored = std::uint16_t;
   using Eight = uint4;
   using Four = uint2;
+  using Two = std::uint32_t;
 
   static __device__ void expand(const Eight& raw, std::uint32_t pairs[4]) {
     pairs[0] = raw.x, pairs[1] = raw.y, pairs[2] = raw.z, pairs[3] = raw.w;
@@ -30,12 +31,12 @@ struct Bf16Element {
     pairs[0] = raw.x, pairs[1] = raw.y;
   }
   static __device__ Stored store(float value) { return __bfloat16_as_ushort(__float2bfloat16_rn(value)); }
+  static __device__ Two store(float first, float second) { return pair(first, second); }
   /// What queries and probabilities are rounded to.
   static __device__ std::uint32_t pair(float first, float second) {
     const __nv_bfloat162 both = __floats2bfloat162_rn(first, second);
     return reinterpret_cast<const std::uint32_t&>(both);
   }
-  static __device__ std::uint16_t operand(float value) { return store(value); }
 
   /// sums [16 × 8] += a [16 × 16] · b [16 × 8]; fragments as PTX's mma.m16n8k16 defines them.
   static __device__ void multiply(float sums[4], std::uint32_t a0, std::uint32_t a1, std::uint32_t a2,
@@ -52,6 +53,7 @@ struct Fp8Element {
   using Stored = std::uint8_t;
   using Eight = uint2;
   using Four = std::uint32_t;
+  using Two = std::uint16_t;
 
   static __device__ std::uint32_t widen(std::uint32_t two) {
     const __half2_raw half = __nv_cvt_fp8x2_to_halfraw2(static_cast<__nv_fp8x2_storage_t>(two), __NV_E4M3);
@@ -68,11 +70,13 @@ struct Fp8Element {
   static __device__ Stored store(float value) {
     return __nv_cvt_float_to_fp8(value, __NV_SATFINITE, __NV_E4M3);
   }
+  static __device__ Two store(float first, float second) {
+    return __nv_cvt_float2_to_fp8x2(make_float2(first, second), __NV_SATFINITE, __NV_E4M3);
+  }
   static __device__ std::uint32_t pair(float first, float second) {
     const __half2 both = __floats2half2_rn(first, second);
     return reinterpret_cast<const std::uint32_t&>(both);
   }
-  static __device__ std::uint16_t operand(float value) { return __half_as_ushort(__float2half_rn(value)); }
 
   static __device__ void multiply(float sums[4], std::uint32_t a0, std::uint32_t a1, std::uint32_t a2,
                                   std::uint32_t a3, std::uint32_t b0, std::uint32_t b1) {

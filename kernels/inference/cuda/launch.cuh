@@ -16,20 +16,28 @@ __device__ inline void await_predecessor() {
 #endif
 }
 
-/// In a kernel, after await_predecessor(): the next kernel's blocks may be placed as soon as there is room
-/// for them. Since every kernel of a step keeps to that order, a kernel that starts knows that all but its
-/// predecessor have ended; what those wrote it may read (past the first-level cache) before it waits.
+/// In a kernel: the next kernel's blocks may be placed as soon as there is room for them. They wait for this
+/// kernel's end before they touch what it writes, wherever it says so. What they may read earlier (past the
+/// first-level cache) is what kernels before the last one wrote that released its successor only after its
+/// own await_predecessor(): when a kernel starts, all its predecessors have released it, and such a one had
+/// then seen the end of all before it. Products release at once, since nothing but weights is read early
+/// behind them; attentions do not, so that each knows the attention of the layer before, and all before that,
+/// at an end.
 __device__ inline void release_successor() {
 #if __CUDA_ARCH__ >= 900
   cudaTriggerProgrammaticLaunchCompletion();
 #endif
 }
 
-/// Launches a kernel that calls await_predecessor() before it touches what others wrote.
+/// Launches a kernel that calls await_predecessor() before it touches what others wrote. All kernels ask for
+/// the same division of first-level cache and shared memory: a multiprocessor has to drain before it changes.
 /// @param overlap false on devices before compute capability 9.0, which have no such launch.
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes,
             cudaStream_t stream, bool overlap, const char* name, Arguments... arguments) {
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
+                             cudaSharedmemCarveoutMaxShared),
+        name);
   cudaLaunchAttribute attribute{};
   attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
   attribute.val.programmaticStreamSerializationAllowed = 1;

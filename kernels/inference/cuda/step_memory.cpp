@@ -60,6 +60,7 @@ std::size_t StepMemory::assign_device(const ModelConfig& config, std::byte* base
                     key = wide(config.kv_heads * config.head_dim);
   const std::size_t chosen = wide(std::max(1, config.experts_per_token));
   const bool moe = config.experts > 0;
+  arena.take(device_ids, tokens);
   arena.take(device_positions, tokens);
   arena.take(device_rows, tokens);
   arena.take(device_last, slices);

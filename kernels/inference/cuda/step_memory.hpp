@@ -31,7 +31,8 @@ struct StepMemory {
   std::uint32_t* experts_read = nullptr;  ///< [layers] distinct experts of the step
 
   // Device memory. Rows are tokens unless they say otherwise; floats are single precision, u16 BF16.
-  std::int32_t *device_positions = nullptr, *device_rows = nullptr, *device_last = nullptr;
+  std::int32_t *device_ids = nullptr, *device_positions = nullptr, *device_rows = nullptr,
+               *device_last = nullptr;
   QueryTile* device_tiles = nullptr;
   float2* rotation = nullptr;         ///< [head_dim / 2]
   float* residual = nullptr;          ///< [hidden]

@@ -15,18 +15,20 @@ struct StepStart {
   const std::int32_t* ids = nullptr;        ///< [tokens], page-locked host memory
   const std::int32_t* positions = nullptr;  ///< likewise
   const std::int32_t* rows = nullptr;       ///< likewise: rows of the block tables
+  std::int32_t* device_ids = nullptr;       ///< [tokens], as are the next two
   std::int32_t* device_positions = nullptr;
   std::int32_t* device_rows = nullptr;
   const std::uint16_t* embedding = nullptr;  ///< BF16 [vocab, hidden]
   float embedding_scale = 1;
   int hidden = 0;
-  float* residual = nullptr;            ///< [tokens, hidden]
+  ResidualOutput residual;              ///< what the tokens' embeddings become; without a bias
   const double* frequencies = nullptr;  ///< [pairs] radians a position
   double rotation_magnitude = 1;        ///< of sines and cosines
   int pairs = 0;
   float2* rotation = nullptr;  ///< [tokens, pairs]
 };
-/// Embeds the tokens and computes their rotations, in double precision as the host does.
+/// Embeds the tokens, with the first half of the first norm where the residual output has one, and computes
+/// their rotations, in double precision as the host does.
 void start_step(const StepStart& start, int tokens, const Launch& launch);
 
 /// out[i] = bf16(x[index[i]] / √(mean(x²) + ε) · weight). @param index null: rows in order.

@@ -9,7 +9,7 @@ namespace {
 
 constexpr int kThreads = 256;
 
-/// residual[token] += Σ weight·y[pair]; a thread has one element, as in prepare_input.
+/// residual[token] += Σ weight·y[pair]; a thread has one element.
 __global__ void __launch_bounds__(kThreads)
     combine(const float* pairs, int rows, Routing routing, ResidualOutput output) {
   await_predecessor();

@@ -56,6 +56,7 @@ struct FormatProducts {
   template <Experts kExperts, class Output>
   static void launch(const DeviceMatrix& matrix, const ProductSite& site, const Arguments<Output>& arguments,
                      const Launch& launch) {
+    if (launch_ring<kFormat, kExperts>(matrix, site, arguments, launch)) return;
     constexpr Shape kShared = shared_shape(kFormat), kAlone = alone_shape(kFormat);
     const int units = units_of(kFormat, matrix.columns);
     const Slicing shared = slice_columns(kFormat, kShared, units, arguments.vectors, site.limits),

@@ -119,7 +119,7 @@ __global__ void __launch_bounds__(kGroupWarps * 32)
 #pragma unroll 1
   for (int unit = 0; unit < kGroupStages - 1; ++unit) request(unit);
 
-  float sums[kVectorGroups][4] = {};
+  float sums[kVectorGroups][1][4] = {};
 #pragma unroll 1
   for (int unit = 0; unit < geometry.units; ++unit) {
     wait_copies<kGroupStages - 2>();
@@ -151,7 +151,7 @@ __global__ void __launch_bounds__(kGroupWarps * 32)
       const int n = group * 8 + 2 * t + j;
       if (n >= count) continue;
       finish_pair(arguments.output, pair_ids[n], geometry.rows, expert, row,
-                  sums[group][j] * scale[0] * norms[n], sums[group][2 + j] * scale[1] * norms[n],
+                  sums[group][0][j] * scale[0] * norms[n], sums[group][0][2 + j] * scale[1] * norms[n],
                   tile * 8 + g);
     }
   }

@@ -11,14 +11,20 @@ struct DeviceLimits {
   std::size_t shared_of_multiprocessor = 0;  ///< bytes of shared memory
   std::size_t shared_of_block = 0;           ///< bytes that a block may opt into
   bool overlap = false;                      ///< has programmatic dependent launch
+  bool bulk_copies = false;                  ///< has them, and so has the code that was compiled for it
 };
 
-/// The sums of parts that different blocks have computed.
+/// What the blocks of a product tell each other: the sums of parts, and which tiles are taken.
 struct Workspace {
   static constexpr std::size_t kPartials = std::size_t{1} << 15;  ///< tiles × parts, of 128 floats each
   static constexpr std::size_t kArrivals = std::size_t{1} << 16;  ///< tiles
   float* partials = nullptr;
   std::uint32_t* arrivals = nullptr;  ///< zero between launches
+  /// Launches that overlap must not share a counter of claims: no more than three have blocks at one time.
+  static constexpr std::uint32_t kTurns = 8;
+  std::uint32_t* claims = nullptr;  ///< [kTurns], zero between launches
+  std::uint32_t* next_claims() const { return claims + turn++ % kTurns; }
+  mutable std::uint32_t turn = 0;
 };
 
 }  // namespace sparkmpi::kernels::inference::gpu

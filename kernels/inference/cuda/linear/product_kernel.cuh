@@ -78,18 +78,18 @@ __device__ inline uint4 raised(const uint4& pairs) {
 /// Copies the vectors' columns of a slice to shared memory, zeros beyond the matrix and for absent vectors of
 /// an expert.
 template <WeightFormat kFormat, int kThreads, Experts kExperts, class Output>
-__device__ inline void load_vectors(const ProductArguments<Output>& arguments, const Item& item,
+__device__ inline void load_vectors(const ProductArguments<Output>& arguments, int vectors, const Item& item,
                                     unsigned char* x) {
   const Geometry& geometry = arguments.geometry;
   const int first = item.slice * geometry.slice_units * unit_columns(kFormat);
   const int pieces = geometry.slice_units * unit_columns(kFormat) / 8;
   constexpr int kAtOnce = 4;
 #pragma unroll 1
-  for (int v0 = 0; v0 < arguments.vectors; v0 += kAtOnce) {
+  for (int v0 = 0; v0 < vectors; v0 += kAtOnce) {
     const std::uint16_t* source[kAtOnce];
 #pragma unroll
     for (int i = 0; i < kAtOnce; ++i) {
-      int row = v0 + i < arguments.vectors ? v0 + i : -1;
+      int row = v0 + i < vectors ? v0 + i : -1;
       if constexpr (kExperts == Experts::own_input) {
         if (row >= 0) row = pair_of(arguments.active, item.active, row, arguments.chosen);
       }
@@ -108,7 +108,7 @@ __device__ inline void load_vectors(const ProductArguments<Output>& arguments, c
       }
 #pragma unroll
       for (int i = 0; i < kAtOnce; ++i) {
-        if (v0 + i < arguments.vectors)
+        if (v0 + i < vectors)
           *reinterpret_cast<uint4*>(x + (v0 + i) * arguments.vector_bytes + piece * 16) = values[i];
       }
     }
@@ -206,7 +206,7 @@ __global__ void __launch_bounds__(kTeams* kWarps * 32, 3 - kTeams)
         kExperts == Experts::own_input ? first.active * geometry.slices + first.slice : first.slice;
     if (wanted != loaded) {
       __syncthreads();
-      load_vectors<kFormat, kShape.threads(), kExperts>(arguments, first, x);
+      load_vectors<kFormat, kShape.threads(), kExperts>(arguments, arguments.vectors, first, x);
       __syncthreads();
       // Needed at the end of a tile, behind its barrier.
       if (loaded < 0)
@@ -230,7 +230,7 @@ __global__ void __launch_bounds__(kTeams* kWarps * 32, 3 - kTeams)
         operands = read_operands(arguments.output, place, expert_rows);
       }
 
-      float tile_sums[1][4] = {};
+      float tile_sums[1][1][4] = {};
       const UnitRange range = units_of_warp<kWarps>(geometry, item, warp);
       const int first_unit = item.slice * geometry.slice_units;
 #pragma unroll 1
@@ -241,8 +241,8 @@ __global__ void __launch_bounds__(kTeams* kWarps * 32, 3 - kTeams)
       }
       float* const buffer = sums + (team * 2 + index / kTeams % 2) * kWarps * 128;
       float2* const mine = reinterpret_cast<float2*>(buffer + warp * 128 + lane / 4 * 8 + lane % 4 * 2);
-      mine[0] = {tile_sums[0][0], tile_sums[0][1]};
-      mine[32] = {tile_sums[0][2], tile_sums[0][3]};
+      mine[0] = {tile_sums[0][0][0], tile_sums[0][0][1]};
+      mine[32] = {tile_sums[0][0][2], tile_sums[0][0][3]};
       join_team<kTeams, kWarps>(team);
       if (!finishes) continue;
 

@@ -7,7 +7,7 @@
 
 #include "base/error.hpp"
 #include "kernels/inference/cuda/linear/product_device.hpp"
-#include "kernels/inference/cuda/linear/product_kernel.cuh"
+#include "kernels/inference/cuda/linear/ring_product_kernel.cuh"
 
 namespace sparkmpi::kernels::inference::gpu {
 
@@ -61,6 +61,14 @@ struct ProductSite {
   int most_active = 1;  ///< experts that may take part
 };
 
+/// Allows a kernel its shared memory.
+template <class Kernel>
+void prepare(Kernel kernel, std::uint32_t shared_bytes) {
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                             static_cast<int>(shared_bytes)),
+        "cudaFuncSetAttribute");
+}
+
 template <WeightFormat kFormat, Shape kShape, Experts kExperts, class Output>
 void launch_product(const DeviceMatrix& matrix, const Slicing& slicing, const ProductSite& site,
                     ProductArguments<Output> arguments, int blocks_each, const Launch& launch) {
@@ -81,17 +89,65 @@ void launch_product(const DeviceMatrix& matrix, const Slicing& slicing, const Pr
   arguments.arrivals = site.workspace.arrivals;
 
   const auto kernel = product_kernel<kFormat, kShape.teams, kShape.warps, kShape.stages, kExperts, Output>;
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                             static_cast<int>(slicing.shared_bytes)),
-        "cudaFuncSetAttribute");
-  // One division of first-level cache and shared memory for all products: changing it would drain the
-  // multiprocessor.
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
-                             cudaSharedmemCarveoutMaxShared),
-        "cudaFuncSetAttribute");
+  prepare(kernel, slicing.shared_bytes);
   gpu::launch(kernel, static_cast<unsigned>(site.limits.multiprocessors * blocks_each), kShape.threads(),
               slicing.shared_bytes, launch.stream, launch.programmatic && site.limits.overlap, "product",
               arguments);
+}
+
+struct RingShape {
+  int blocks_each = 0, stages = 0;  ///< 0 stages: does not fit
+  std::uint32_t shared_bytes = 0;
+};
+/// A ring with fewer stages does not keep the memory busy.
+inline constexpr int kLeastStages = 4;
+/// Shared memory that a block of a ring product has statically, at most.
+inline constexpr std::size_t kRingStatic = sizeof(RingBlock) + kMostVectors * sizeof(float) + 64;
+
+/// Two blocks share a multiprocessor unless one with a ring of twice the size is faster: with tiles that are
+/// longer than a ring, and with FP8's (by measurement, tests/bench/gemv_bench.cu).
+inline RingShape ring_shape(WeightFormat format, std::size_t vector_bytes, std::size_t tile_bytes,
+                            const DeviceLimits& limits) {
+  const std::size_t stage = stage_bytes(format);
+  const bool long_tiles =
+      format == WeightFormat::bf16 && 2 * tile_bytes > limits.shared_of_multiprocessor * 3 / 2;
+  const bool alone = format == WeightFormat::fp8_e4m3 || long_tiles;
+  for (int blocks = alone ? 1 : kMostRingBlocks; blocks > 0; --blocks) {
+    const std::size_t room =
+        std::min(limits.shared_of_block,
+                 limits.shared_of_multiprocessor / static_cast<std::size_t>(blocks) - kReservedShared);
+    const std::size_t fixed = kRingStatic + kRingSums + vector_bytes;
+    if (fixed + kLeastStages * stage > room) continue;
+    const auto stages = std::min<std::size_t>(kMostStages, (room - fixed) / stage);
+    return {blocks, static_cast<int>(stages),
+            static_cast<std::uint32_t>(stages * stage + kRingSums + vector_bytes)};
+  }
+  return {};
+}
+
+/// Where the device has bulk copies and the vectors leave room for a ring. False: nothing was launched.
+template <WeightFormat kFormat, Experts kExperts, class Output>
+bool launch_ring(const DeviceMatrix& matrix, const ProductSite& site, ProductArguments<Output> arguments,
+                 const Launch& launch) {
+  if (!site.limits.bulk_copies) return false;
+  const int units = units_of(kFormat, matrix.columns);
+  const int vectors =
+      kExperts == Experts::own_input ? arguments.vectors * arguments.chosen : arguments.vectors;
+  const RingShape shape =
+      ring_shape(kFormat, static_cast<std::size_t>(vectors) * vector_bytes(kFormat, units),
+                 static_cast<std::size_t>(units) * unit_bytes(kFormat), site.limits);
+  // Dequantising takes the time of two blocks' warps.
+  if (shape.stages == 0 || (kFormat == WeightFormat::int4_awq && shape.blocks_each < kMostRingBlocks))
+    return false;
+  fill(arguments.geometry, matrix);
+  arguments.row_scales = matrix.scales;
+  arguments.vector_bytes = vector_bytes(kFormat, units);
+  const auto kernel = ring_product_kernel<kFormat, kExperts, Output>;
+  prepare(kernel, shape.shared_bytes);
+  gpu::launch(kernel, static_cast<unsigned>(site.limits.multiprocessors * shape.blocks_each), kRingThreads,
+              shape.shared_bytes, launch.stream, launch.programmatic && site.limits.overlap, "product",
+              arguments, shape.stages, site.workspace.next_claims());
+  return true;
 }
 
 }  // namespace sparkmpi::kernels::inference::gpu

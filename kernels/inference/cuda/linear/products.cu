@@ -27,23 +27,6 @@ __global__ void __launch_bounds__(kThreads)
   if (v < vectors && lane == 0) next[v] = best.row == INT32_MAX ? 0 : best.row;
 }
 
-/// A thread has one element; 16 neighbouring lanes one partial sum of squares.
-__global__ void __launch_bounds__(kThreads)
-    scale_and_square(const float* x, int elements, int stride, const float* norm, std::uint16_t* input,
-                     float* squares) {
-  await_predecessor();
-  release_successor();
-  const int i = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
-  const std::size_t v = blockIdx.y;
-  const float value = i < elements ? __ldcg(x + v * stride + i) : 0.0F;
-  if (i < elements) input[v * stride + i] = bf16_bits(value * norm[i]);
-  float sum = value * value;
-#pragma unroll
-  for (int distance = 1; distance < kTileRows; distance *= 2)
-    sum += __shfl_xor_sync(0xffffffffU, sum, distance);
-  if (i < elements && i % kTileRows == 0) squares[v * square_count(elements) + i / kTileRows] = sum;
-}
-
 /// Blocks of a product at most.
 int most_parts(const DeviceLimits& limits) {
   return kMostBlocks * limits.multiprocessors;
@@ -98,13 +81,19 @@ Products::Products() {
   limits_.shared_of_block =
       static_cast<std::size_t>(attribute(device, cudaDevAttrMaxSharedMemoryPerBlockOptin));
   limits_.overlap = attribute(device, cudaDevAttrComputeCapabilityMajor) >= 9;
+  cudaFuncAttributes compiled{};
+  check(cudaFuncGetAttributes(&compiled, find_best), "cudaFuncGetAttributes");
+  limits_.bulk_copies = limits_.overlap && compiled.ptxVersion >= 90;
   constexpr std::size_t kPartialBytes = Workspace::kPartials * 128 * sizeof(float);
   constexpr std::size_t kArrivalBytes = Workspace::kArrivals * sizeof(std::uint32_t);
+  constexpr std::size_t kClaimBytes = Workspace::kTurns * sizeof(std::uint32_t);
   void* memory = nullptr;
-  check(cudaMalloc(&memory, kPartialBytes + kArrivalBytes), "allocating the products' workspace");
+  check(cudaMalloc(&memory, kPartialBytes + kArrivalBytes + kClaimBytes),
+        "allocating the products' workspace");
   workspace_.partials = static_cast<float*>(memory);
   workspace_.arrivals = reinterpret_cast<std::uint32_t*>(static_cast<std::byte*>(memory) + kPartialBytes);
-  check(cudaMemset(workspace_.arrivals, 0, kArrivalBytes), "clearing the products' workspace");
+  workspace_.claims = workspace_.arrivals + Workspace::kArrivals;
+  check(cudaMemset(workspace_.arrivals, 0, kArrivalBytes + kClaimBytes), "clearing the products' workspace");
 }
 
 Products::~Products() {
@@ -137,14 +126,6 @@ int Products::arg_max_parts() const {
 void Products::arg_max(const ArgMaxOutput& parts, int vectors, std::int32_t* next, const Launch& how) const {
   launch(find_best, 1, kThreads, 0, how.stream, how.programmatic && limits_.overlap, "arg_max", parts,
          arg_max_parts(), vectors, next);
-}
-
-void Products::prepare_input(const float* x, int elements, int stride, int vectors, const float* norm,
-                             std::uint16_t* input, float* squares, const Launch& how) const {
-  const dim3 grid(static_cast<unsigned>((elements + kThreads - 1) / kThreads),
-                  static_cast<unsigned>(vectors));
-  launch(scale_and_square, grid, kThreads, 0, how.stream, how.programmatic && limits_.overlap,
-         "prepare_input", x, elements, stride, norm, input, squares);
 }
 
 }  // namespace sparkmpi::kernels::inference::gpu

@@ -5,8 +5,7 @@
 // fused in two halves: who writes the residual stream also writes its BF16 product with the next norm's
 // weight, and the sums of squares of each tile of 16 elements; who reads it sums those and multiplies its
 // results by 1/√(mean + ε). (The norm's factor is one number a vector, so it commutes with the product; BF16
-// rounding is relative, so it costs nothing.) prepare_input() does the first half for an embedding; residual
-// outputs do it for every other layer.
+// rounding is relative, so it costs nothing.) Residual outputs do the first half.
 //
 // Programmatic dependent launch (sm_90 and later, Launch::programmatic): a product starts to read its weights
 // into shared memory while the kernels before it still run, and waits for them (griddepcontrol.wait) before
@@ -113,11 +112,6 @@ class Products {
   int arg_max_parts() const;
   /// next[v] = row of the greatest of the parts.
   void arg_max(const ArgMaxOutput& parts, int vectors, std::int32_t* next, const Launch& launch) const;
-
-  /// The first half of a norm: input[v, i] = bf16(x[v, i]·norm[i]), squares[v, i/16]; x [vectors, stride] any
-  /// number of vectors.
-  void prepare_input(const float* x, int elements, int stride, int vectors, const float* norm,
-                     std::uint16_t* input, float* squares, const Launch& launch) const;
 
  private:
   friend class ExpertProducts;

@@ -76,16 +76,18 @@ __device__ inline float e8m0(std::uint32_t word, int index) {
   return __uint_as_float(code == 0 ? 0x00400000U : code << 23);
 }
 
-/// c += A·B for a tile of 16 rows, 32 columns and 8 vectors: `lower` and `upper` are rows g and g + 8, `x`
-/// the vector g's, all for columns 8t … 8t + 7. The order of columns within the product is ours to choose.
-__device__ inline void multiply_tile(float (&c)[4], const Pairs& lower, const Pairs& upper, const uint4& x) {
+/// c + d += A·B for a tile of 16 rows, 32 columns and 8 vectors: `lower` and `upper` are rows g and g + 8,
+/// `x` the vector g's, all for columns 8t … 8t + 7. The order of columns within the product is ours to
+/// choose. c and d may be the same.
+__device__ inline void multiply_tile(float (&c)[4], float (&d)[4], const Pairs& lower, const Pairs& upper,
+                                     const uint4& x) {
   asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
       "{%0,%1,%2,%3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(lower.pair[0]), "r"(upper.pair[0]), "r"(lower.pair[1]), "r"(upper.pair[1]), "r"(x.x), "r"(x.y));
   asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
       "{%0,%1,%2,%3};"
-      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(lower.pair[2]), "r"(upper.pair[2]), "r"(lower.pair[3]), "r"(upper.pair[3]), "r"(x.z), "r"(x.w));
 }
 

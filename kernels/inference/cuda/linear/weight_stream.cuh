@@ -4,27 +4,12 @@
 
 #include <cstdint>
 
+#include "kernels/inference/cuda/linear/async_copy.cuh"
 #include "kernels/inference/cuda/linear/tile_layout.cuh"
 #include "kernels/inference/cuda/linear/unpack.cuh"
 
 namespace sparkmpi::kernels::inference::gpu {
 
-__device__ inline std::uint32_t shared_address(const void* pointer) {
-  return static_cast<std::uint32_t>(__cvta_generic_to_shared(pointer));
-}
-/// 16 bytes from global to shared memory past the first-level cache; zeros when not `valid`.
-__device__ inline void copy_16(std::uint32_t to, const void* from, bool valid = true) {
-  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(to), "l"(from),
-               "r"(valid ? 16 : 0)
-               : "memory");
-}
-__device__ inline void commit_copies() {
-  asm volatile("cp.async.commit_group;" ::: "memory");
-}
-template <int kPending>
-__device__ inline void wait_copies() {
-  asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
-}
 /// The work of a launch: items, each one tile of one slice of the columns of one (active) expert, tiles
 /// fastest. A block does a run of neighbouring items.
 struct Geometry {
@@ -203,31 +188,39 @@ inline constexpr float kRaisedFp8 = 0x1p20F;               ///< 2^(120 - 100): t
 /// each. A lane whose vector is absent may point to any other's.
 /// @tparam kRaised the vectors are 2^100 times what they mean, as takes_raised_input() says; sums of fp8_e4m3
 /// are then kRaisedFp8 times too small.
-template <WeightFormat kFormat, int kGroups, bool kRaised>
-__device__ inline void multiply_unit(float (&sums)[kGroups][4], const unsigned char* unit,
+/// @tparam kChains 1 or 2: sums of neighbouring products go to that many accumulators in turn, so that fewer
+/// products wait for the one before; their sum is the result.
+/// @tparam kRowBytes how far apart BF16 rows lie; 0: in WeightStream's order.
+template <WeightFormat kFormat, int kGroups, bool kRaised, int kChains = 1, int kRowBytes = 0>
+__device__ inline void multiply_unit(float (&sums)[kGroups][kChains][4], const unsigned char* unit,
                                      const unsigned char* x, int group_bytes, int lane) {
   const int g = lane / 4, t = lane % 4;
   const auto piece = [&](int offset) { return *reinterpret_cast<const uint4*>(unit + offset); };
-  const auto multiply = [&](float(&to)[kGroups][4], const Pairs& lower, const Pairs& upper, int block) {
+  const auto multiply = [&](float(&to)[kGroups][kChains][4], const Pairs& lower, const Pairs& upper,
+                            int block) {
 #pragma unroll
     for (int group = 0; group < kGroups; ++group)
-      multiply_tile(to[group], lower, upper,
+      multiply_tile(to[group][0], to[group][kChains - 1], lower, upper,
                     *reinterpret_cast<const uint4*>(x + group * group_bytes + block * 64));
   };
-  const auto add_scaled = [&](const float(&part)[kGroups][4], float lower, float upper) {
+  const auto add_scaled = [&](const float(&part)[kGroups][kChains][4], float lower, float upper) {
 #pragma unroll
     for (int group = 0; group < kGroups; ++group) {
-      sums[group][0] += lower * part[group][0];
-      sums[group][1] += lower * part[group][1];
-      sums[group][2] += upper * part[group][2];
-      sums[group][3] += upper * part[group][3];
+#pragma unroll
+      for (int chain = 0; chain < kChains; ++chain) {
+        sums[group][chain][0] += lower * part[group][chain][0];
+        sums[group][chain][1] += lower * part[group][chain][1];
+        sums[group][chain][2] += upper * part[group][chain][2];
+        sums[group][chain][3] += upper * part[group][chain][3];
+      }
     }
   };
   if constexpr (kFormat == WeightFormat::bf16) {
 #pragma unroll
     for (int block = 0; block < 2; ++block) {
-      const int place = g * 128 + ((block * 4 + t) ^ (g % 2 * 4)) * 16;
-      const uint4 lower = piece(place), upper = piece(place + 1024);
+      const int place = kRowBytes > 0 ? g * kRowBytes + (block * 4 + t) * 16
+                                      : g * 128 + ((block * 4 + t) ^ (g % 2 * 4)) * 16;
+      const uint4 lower = piece(place), upper = piece(place + (kRowBytes > 0 ? 8 * kRowBytes : 1024));
       multiply(sums, {{lower.x, lower.y, lower.z, lower.w}}, {{upper.x, upper.y, upper.z, upper.w}}, block);
     }
   } else if constexpr (kFormat == WeightFormat::fp8_e4m3) {
@@ -241,7 +234,7 @@ __device__ inline void multiply_unit(float (&sums)[kGroups][4], const unsigned c
     const std::uint32_t zeros = *reinterpret_cast<const std::uint16_t*>(unit + zero_place(g));
     const std::uint32_t lower_zero = (zeros & 0xffU) * 0x10001U + 0x43004300U;
     const std::uint32_t upper_zero = (zeros >> 8) * 0x10001U + 0x43004300U;
-    float part[kGroups][4] = {};
+    float part[kGroups][kChains][4] = {};
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const uint4 codes = piece(half * 512 + lane * 16);
@@ -256,7 +249,7 @@ __device__ inline void multiply_unit(float (&sums)[kGroups][4], const unsigned c
     const std::uint32_t words[4] = {codes.x, codes.y, codes.z, codes.w};
 #pragma unroll
     for (int block = 0; block < 2; ++block) {
-      float part[kGroups][4] = {};
+      float part[kGroups][kChains][4] = {};
       multiply(part, unpack_e2m1<kRaised>(words[2 * block]), unpack_e2m1<kRaised>(words[2 * block + 1]),
                block);
       add_scaled(part, e8m0<kRaised>(scales, 2 * block), e8m0<kRaised>(scales, 2 * block + 1));

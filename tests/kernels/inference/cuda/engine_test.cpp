@@ -14,6 +14,7 @@
 #include "kernels/device/cuda_module.hpp"
 #include "kernels/inference/cuda_inference.hpp"
 #include "kernels/inference/request.hpp"
+#include "kernels/inference/verification.hpp"
 #include "kernels/inference/weights.hpp"
 
 namespace sparkmpi::kernels::inference {
@@ -235,6 +236,21 @@ TEST_F(GpuEngine, MixedStepsGiveWhatEachSequenceGivesAlone) {
   EXPECT_LT(relative_error(row(0), long_alone), kBf16Tolerance);
   EXPECT_LT(relative_error(row(1), short_alone), kBf16Tolerance);
   EXPECT_EQ(row(0), row(2)) << "the same tokens at another place of the step";
+}
+
+TEST_F(GpuEngine, PrescribedExpertsAgreeAndAreForgottenAgain) {
+  ModelConfig config = tiny();
+  config.experts = 40;
+  config.experts_per_token = 4;
+  const auto weights = made(config, 1);
+  const auto one = engine(*weights);
+  const auto tokens = prompt(30, 2);
+  const Logits chosen = after(*one, tokens, 1);
+  EXPECT_GT(verify_engine(*one, 1, {kBf16Limits.computed, 3}).computed, 0);
+  one->prescribe_experts(3);
+  EXPECT_GT(relative_error(after(*one, tokens, 1), chosen), 0.1);
+  one->prescribe_experts(std::nullopt);
+  EXPECT_EQ(after(*one, tokens, 1), chosen);
 }
 
 TEST_F(GpuEngine, StepsRepeatBitByBit) {

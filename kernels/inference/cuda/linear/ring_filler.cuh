@@ -1,0 +1,102 @@
+#pragma once
+// The warp of a product's block that asks for weights, and what the block's warps share.
+
+#include "kernels/inference/cuda/linear/product_kernel.cuh"
+#include "kernels/inference/cuda/linear/weight_ring.cuh"
+
+namespace sparkmpi::kernels::inference::gpu {
+
+inline constexpr int kSumBuffers = 2;
+inline constexpr int kMostActive = kMostVectors * kMostChosen;
+
+/// What the warps of a block share.
+struct RingBlock {
+  std::uint64_t full[kMostStages], empty[kMostStages];
+  std::uint64_t sums_full[kSumBuffers], sums_empty[kSumBuffers];
+  Item stage_items[kMostStages];                   ///< whose weights a stage has; tile -1: no more
+  std::int32_t experts[kMostActive];               ///< ids of the active experts
+  std::int16_t pairs[kMostActive * kMostVectors];  ///< of each of them and each vector, or -1
+};
+
+/// Items that blocks claim: with experts on inputs of their own all experts of a tile together, so that
+/// nothing has to be added between blocks.
+template <Experts kExperts>
+__device__ inline std::uint32_t claims_of(const Geometry& geometry, int actives) {
+  return static_cast<std::uint32_t>(kExperts == Experts::own_input ? geometry.tiles
+                                                                   : actives * geometry.tiles);
+}
+
+/// The warp that fills. A block's first item goes by its number, the others to whoever comes first: blocks
+/// that start late or share a multiprocessor take fewer. Which block takes a tile changes nothing of its
+/// result.
+template <WeightFormat kFormat, Experts kExperts>
+class RingFiller {
+ public:
+  __device__ RingFiller(const Geometry& geometry, const Ring& ring, RingBlock& block, int lane)
+      : geometry_(geometry), ring_(ring), block_(block), lane_(lane) {}
+
+  /// @param claimed how many items were claimed beyond the blocks' first ones; zero again when all blocks are
+  /// done.
+  __device__ void run(std::uint32_t* claimed, int actives) {
+    const std::uint32_t claims = claims_of<kExperts>(geometry_, actives);
+    std::uint32_t next = blockIdx.x;
+    while (true) {
+      const std::uint32_t now = __shfl_sync(0xffffffffU, next, 0);
+      if (now >= claims) break;
+      if constexpr (kExperts == Experts::own_input) {
+        for (int active = 0; active < actives; ++active) {
+          const bool last = active + 1 == actives;
+          ask({active, 0, static_cast<int>(now)}, [&] {
+            if (last) next = claim(claimed, claims);
+          });
+        }
+      } else {
+        ask(item_at(geometry_, static_cast<int>(now)), [&] { next = claim(claimed, claims); });
+      }
+    }
+    wait_for(ring_.empty + place_.index, place_.round ^ 1U);
+    if (lane_ == 0) {
+      block_.stage_items[place_.index] = {0, 0, -1};
+      arrive_at(ring_.full + place_.index);
+    }
+  }
+
+ private:
+  /// Every item that is asked for brings one claim, successful or not: `claims` in all, after which the
+  /// counter wraps.
+  __device__ std::uint32_t claim(std::uint32_t* claimed, std::uint32_t claims) const {
+    return lane_ == 0 ? gridDim.x + atomicInc(claimed, claims - 1) : 0;
+  }
+
+  /// @param before_last called before the last stage is asked for: a claim takes about as long as a stage.
+  template <class Function>
+  __device__ void ask(const Item& item, const Function& before_last) {
+    const unsigned char* source = geometry_.data;
+    if constexpr (kExperts != Experts::none)
+      source += static_cast<std::size_t>(block_.experts[item.active]) * geometry_.expert_bytes;
+    int rows = kTileRows;
+    if constexpr (kFormat == WeightFormat::bf16) {
+      if (geometry_.order == RowOrder::plain) rows = min(rows, geometry_.rows - item.tile * kTileRows);
+      const int row = logical_row(geometry_.order, geometry_.rows, item.tile, min(lane_, rows - 1));
+      source += static_cast<std::size_t>(row) * geometry_.columns * 2;
+    } else {
+      source += static_cast<std::size_t>(item.tile) * geometry_.units * unit_bytes(kFormat);
+    }
+    for (int unit = 0; unit < geometry_.units; unit += kRingWarps) {
+      if (unit + kRingWarps >= geometry_.units) before_last();
+      wait_for(ring_.empty + place_.index, place_.round ^ 1U);
+      if (lane_ == 0) block_.stage_items[place_.index] = item;
+      fill_stage<kFormat>(geometry_, ring_.stages + place_.index * stage_bytes(kFormat),
+                          ring_.full + place_.index, source, rows, unit, lane_);
+      place_.next(ring_.count);
+    }
+  }
+
+  const Geometry& geometry_;
+  const Ring& ring_;
+  RingBlock& block_;
+  RingPlace place_;
+  int lane_;
+};
+
+}  // namespace sparkmpi::kernels::inference::gpu

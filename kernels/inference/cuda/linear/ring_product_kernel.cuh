@@ -1,0 +1,222 @@
+#pragma once
+// The product kernel of devices with bulk copies: one or two persistent blocks a multiprocessor with three
+// kinds of warps. One fills a ring with weights, eight multiply (mma.sync), each a part of a tile's columns,
+// and one adds their sums and hands them to outputs.cuh, so that neither the memory nor the products wait for
+// a tile's end.
+//
+// Successors are released at once. Their blocks find no room before one of this kernel's ends, and then fill
+// their rings while its other blocks still work: a kernel whose rings were filled earlier would have taken
+// that bandwidth from this one, and leave the memory idle when this one ends (measured with
+// tests/bench/gemv_bench.cu).
+
+#include "kernels/inference/cuda/linear/ring_filler.cuh"
+
+namespace sparkmpi::kernels::inference::gpu {
+
+inline constexpr int kRingThreads = (kRingWarps + 2) * 32;
+inline constexpr int kMostRingBlocks = 2;  ///< of a multiprocessor
+inline constexpr std::uint32_t kRingSums = kSumBuffers * kRingWarps * 128 * sizeof(float);
+
+/// The barrier of the warps that multiply.
+__device__ inline void join_multiplying_warps() {
+  asm volatile("bar.sync 1, %0;" ::"n"(kRingWarps * 32) : "memory");
+}
+
+template <WeightFormat kFormat, Experts kExperts, class Output>
+__device__ inline void multiply_items(const ProductArguments<Output>& arguments, const Ring& ring,
+                                      RingBlock& block, float* sums, unsigned char* x, float* norms, int warp,
+                                      int lane) {
+  const Geometry& geometry = arguments.geometry;
+  const int vector = lane / 4 < arguments.vectors ? lane / 4 : 0;
+  RingPlace from, to;
+  const int rows = kExperts == Experts::own_input ? arguments.vectors * arguments.chosen : arguments.vectors;
+  load_vectors<kFormat, kRingWarps * 32, Experts::none>(arguments, rows, Item{0, 0, 0}, x);
+  join_multiplying_warps();
+  // Needed at the end of a tile, behind its barrier.
+  read_norms<kRingWarps>(arguments.input, arguments.vectors, geometry.columns, warp, lane, norms);
+  while (true) {
+    wait_for(ring.full + from.index, from.round);
+    const Item item = block.stage_items[from.index];
+    if (item.tile < 0) return;
+    float tile_sums[1][2][4] = {};
+    // Lanes of absent vectors read another one's; their results go nowhere.
+    int row = vector;
+    if constexpr (kExperts == Experts::own_input)
+      row = max(0, static_cast<int>(block.pairs[item.active * kMostVectors + vector]));
+    const unsigned char* const lane_x = x + row * arguments.vector_bytes + lane % 4 * 16;
+    // Turned with the tile, so that no warp always has the longer share.
+    const int share = (warp + item.tile) % kRingWarps;
+#pragma unroll 1
+    for (int unit = share; unit < geometry.units + share; unit += kRingWarps) {
+      wait_for(ring.full + from.index, from.round);
+      if (unit < geometry.units)
+        multiply_unit<kFormat, 1, takes_raised_input(kFormat), 2, kRingRowBytes>(
+            tile_sums, ring.stages + from.index * stage_bytes(kFormat) + unit_place<kFormat>(share),
+            lane_x + unit * unit_columns(kFormat) * 2, 0, lane);
+      __syncwarp();
+      if (lane == 0) arrive_at(ring.empty + from.index);
+      from.next(ring.count);
+    }
+    wait_for(block.sums_empty + to.index, to.round ^ 1U);
+    float* const buffer = sums + to.index * kRingWarps * 128;
+    float2* const mine = reinterpret_cast<float2*>(buffer + warp * 128 + lane / 4 * 8 + lane % 4 * 2);
+    const float(&a)[4] = tile_sums[0][0], (&b)[4] = tile_sums[0][1];
+    mine[0] = {a[0] + b[0], a[1] + b[1]};
+    mine[32] = {a[2] + b[2], a[3] + b[3]};
+    __syncwarp();
+    if (lane == 0) arrive_at(block.sums_full + to.index);
+    to.next(kSumBuffers);
+  }
+}
+
+/// The sums of the warps, row lane / 8 + 4j and vector lane % 8 of the tile.
+__device__ inline void take_sums(float (&values)[4], const float* sums, RingBlock& block, RingPlace& from,
+                                 int lane) {
+  wait_for(block.sums_full + from.index, from.round);
+  const float* const buffer = sums + from.index * kRingWarps * 128;
+#pragma unroll
+  for (int j = 0; j < 4; ++j) values[j] = 0;
+#pragma unroll
+  for (int w = 0; w < kRingWarps; ++w) {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) values[j] += buffer[w * 128 + lane + 32 * j];
+  }
+  __syncwarp();
+  if (lane == 0) arrive_at(block.sums_empty + from.index);
+  from.next(kSumBuffers);
+}
+
+template <WeightFormat kFormat, Experts kExperts, class Output>
+__device__ inline void finish_items(const ProductArguments<Output>& arguments, int actives, const Ring& ring,
+                                    RingBlock& block, const float* sums, const float* norms, int lane) {
+  const Geometry& geometry = arguments.geometry;
+  RunningBest best;
+  RingPlace stage, from;
+  float together[4] = {};
+  while (true) {
+    wait_for(ring.full + stage.index, stage.round);
+    const Item item = block.stage_items[stage.index];
+    if (item.tile < 0) break;
+    TilePlace place = tile_place(geometry.order, geometry.rows, item.tile, arguments.vectors, lane);
+    place.pair = place.vector;
+    int expert_rows = 0;
+    if constexpr (kExperts != Experts::none) {
+      expert_rows = block.experts[item.active] * geometry.rows;
+      place.pair =
+          place.vector < arguments.vectors ? block.pairs[item.active * kMostVectors + place.vector] : -1;
+    }
+    TileOperands operands = read_operands(arguments.output, place, expert_rows);
+    float scales[4] = {1, 1, 1, 1};
+    if constexpr (kFormat == WeightFormat::fp8_e4m3) {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        if (place.valid[j]) scales[j] = kRaisedFp8 * __ldg(arguments.row_scales + expert_rows + place.row[j]);
+      }
+    }
+    float weight = 0;
+    if constexpr (kExperts == Experts::own_input)
+      weight = place.pair < 0 ? 0.0F : __ldcg(arguments.pair_weights + place.pair);
+    for (int unit = 0; unit < geometry.units; unit += kRingWarps) {
+      wait_for(ring.full + stage.index, stage.round);
+      if (lane == 0) arrive_at(ring.empty + stage.index);
+      stage.next(ring.count);
+    }
+    float values[4];
+    take_sums(values, sums, block, from, lane);
+#pragma unroll
+    for (int j = 0; j < 4; ++j)
+      values[j] = place.valid[j] ? values[j] * scales[j] * norms[place.vector] : 0.0F;
+    if constexpr (kExperts == Experts::own_input) {
+      // The experts of a tile follow each other here: the last one finishes it.
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        if (weight != 0) together[j] += weight * (values[j] + operands.bias[j]);
+        operands.bias[j] = 0;
+        values[j] = together[j];
+      }
+      if (item.active + 1 < actives) continue;
+#pragma unroll
+      for (int j = 0; j < 4; ++j) together[j] = 0;
+    }
+    finish(arguments.output, place, values, operands, best);
+  }
+  if constexpr (std::is_same_v<Output, ArgMaxOutput>) {
+    best.join_lanes();
+    // There may be fewer blocks than parts: the rest hold nothing.
+    for (int part = static_cast<int>(blockIdx.x); lane < arguments.vectors && part < arguments.best_parts;
+         part += static_cast<int>(gridDim.x)) {
+      arguments.output.best[part * arguments.vectors + lane] = best.value;
+      arguments.output.row[part * arguments.vectors + lane] = best.row;
+      best = RunningBest{};
+    }
+  }
+}
+
+template <WeightFormat kFormat, Experts kExperts, class Output>
+__device__ inline void multiply_by_ring(const ProductArguments<Output>& arguments, int stages,
+                                        std::uint32_t* claimed, unsigned char* shared) {
+  __shared__ RingBlock block;
+  __shared__ float norms[kMostVectors];
+  float* const sums = reinterpret_cast<float*>(shared + stages * stage_bytes(kFormat));
+  unsigned char* const x = reinterpret_cast<unsigned char*>(sums) + kRingSums;
+  const int thread = static_cast<int>(threadIdx.x), lane = thread % 32, warp = thread / 32;
+  const Geometry& geometry = arguments.geometry;
+  const Ring ring{shared, block.full, block.empty, stages};
+
+  if (thread == 0) {
+    for (int i = 0; i < stages; ++i) {
+      ::cuda::ptx::mbarrier_init(block.full + i, 1);
+      ::cuda::ptx::mbarrier_init(block.empty + i, kRingWarps + 1);
+    }
+    for (int i = 0; i < kSumBuffers; ++i) {
+      ::cuda::ptx::mbarrier_init(block.sums_full + i, kRingWarps);
+      ::cuda::ptx::mbarrier_init(block.sums_empty + i, 1);
+    }
+    ::cuda::ptx::fence_mbarrier_init(::cuda::ptx::sem_release, ::cuda::ptx::scope_cluster);
+  }
+  // What a row's last copy leaves of its unit is multiplied by zero: it must not be something else than a
+  // number.
+  if (kFormat == WeightFormat::bf16 && geometry.columns % 64 != 0) {
+    for (int i = thread; i < stages * stage_bytes(kFormat) / 16; i += kRingThreads)
+      reinterpret_cast<uint4*>(shared)[i] = uint4{0, 0, 0, 0};
+    ::cuda::ptx::fence_proxy_async(::cuda::ptx::space_shared);
+  }
+  int actives = 1;
+  if constexpr (kExperts == Experts::none) {
+    release_successor();
+  } else {
+    await_predecessor();
+    release_successor();
+    actives = __ldcg(arguments.active);
+    for (int i = thread; i < actives; i += kRingThreads) block.experts[i] = __ldcg(geometry.experts + i);
+    for (int i = thread; i < actives * arguments.vectors; i += kRingThreads) {
+      const int active = i / arguments.vectors, vector = i % arguments.vectors;
+      block.pairs[active * kMostVectors + vector] =
+          static_cast<std::int16_t>(pair_of(arguments.active, active, vector, arguments.chosen));
+    }
+  }
+  __syncthreads();
+
+  if (warp == kRingWarps) {
+    RingFiller<kFormat, kExperts>(geometry, ring, block, lane).run(claimed, actives);
+    return;
+  }
+  if constexpr (kExperts == Experts::none) await_predecessor();
+  if (warp < kRingWarps) {
+    multiply_items<kFormat, kExperts>(arguments, ring, block, sums, x, norms, warp, lane);
+  } else {
+    finish_items<kFormat, kExperts>(arguments, actives, ring, block, sums, norms, lane);
+  }
+}
+
+template <WeightFormat kFormat, Experts kExperts, class Output>
+__global__ void __launch_bounds__(kRingThreads, kMostRingBlocks)
+    ring_product_kernel([[maybe_unused]] const __grid_constant__ ProductArguments<Output> arguments,
+                        [[maybe_unused]] int stages, [[maybe_unused]] std::uint32_t* claimed) {
+#if __CUDA_ARCH__ >= 900
+  extern __shared__ __align__(128) unsigned char shared[];
+  multiply_by_ring<kFormat, kExperts>(arguments, stages, claimed, shared);
+#endif
+}
+
+}  // namespace sparkmpi::kernels::inference::gpu
