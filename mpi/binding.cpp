@@ -110,7 +110,7 @@ std::vector<int> allowed_cpus() {
   if (sched_getaffinity(0, sizeof before, &before) != 0) throw Error("sched_getaffinity failed");
   std::memset(&all, 0xff, sizeof all);
   if (sched_setaffinity(0, sizeof all, &all) != 0) return current_mask();
-  const std::vector<int> cpus = current_mask();
+  std::vector<int> cpus = current_mask();
   if (sched_setaffinity(0, sizeof before, &before) != 0) throw Error("sched_setaffinity failed");
   return cpus;
 }

@@ -73,8 +73,8 @@ class Runner {
     RunOutcome outcome;
     for (const PlannedPoint& planned : plan_) {
       progress_.begin(planned.point.index, title_of(planned));
-      KernelRecord record = measure(planned);
-      const bool complete = commit(planned, std::move(record));
+      const KernelRecord record = measure(planned);
+      const bool complete = commit(planned, record);
       ++outcome.points_done;
       outcome.signal = world_.interruption().signal();
       if (!complete && outcome.signal == 0) ++outcome.points_failed;
@@ -97,7 +97,7 @@ class Runner {
           std::ranges::all_of(plan_, [](const PlannedPoint& planned) { return planned.kernel->runs_on_gpu; });
       placement_ = bind_rank(world_, binding, cuda_.devices());
       if (placement_->device.kind == kernels::DeviceKind::cuda) refuse_host_kernels();
-      site_.emplace(*placement_, cuda_, world_.size(), world_.local_size(), world_.rank());
+      site_.emplace(kernels::Site{*placement_, cuda_, world_.size(), world_.local_size(), world_.rank()});
       ledgers_ = kernels::device_ledgers(placement_->device, cuda_);
       sampled_ = kernels::device_ledgers(placement_->device, cuda_);
     });
@@ -111,6 +111,7 @@ class Runner {
     world_.together("create the result file", [&] {
       if (world_.rank() != 0) return;
       std::vector<results::RankInfo> ranks;
+      ranks.reserve(all.size());
       for (const auto& bytes : all) ranks.push_back(results::decode_rank_info(bytes));
       info.facts["mpi_library"] = World::library_version();
       info.facts["ranks"] = std::int64_t{world_.size()};
@@ -178,7 +179,7 @@ class Runner {
   }
 
   /// Gathers and writes; true when the point is complete on every rank.
-  bool commit(const PlannedPoint& planned, KernelRecord record) {
+  bool commit(const PlannedPoint& planned, const KernelRecord& record) {
     const auto start = std::chrono::steady_clock::now();
     const bool mine_complete = record.outcome.complete;
     const std::vector<std::uint8_t> mine = results::encode(record);

@@ -31,7 +31,7 @@ std::vector<double> doubles(const Json& json) {
 Json to_json(const Attributes& attributes) {
   Json json = Json::object();
   for (const auto& [name, value] : attributes) {
-    std::visit([&](const auto& held) { json[name] = held; }, value);
+    std::visit([&json, &key = name](const auto& held) { json[key] = held; }, value);
   }
   return json;
 }

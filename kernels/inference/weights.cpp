@@ -1,8 +1,14 @@
 #include "kernels/inference/weights.hpp"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
+#include <map>
 
+#include "base/error.hpp"
+#include "kernels/inference/matrix_layout.hpp"
 #include "kernels/inference/tensor_plan.hpp"
 #include "kernels/inference/weight_hash.hpp"
 #include "kernels/inference/weight_source.hpp"
@@ -10,34 +16,31 @@
 namespace sparkmpi::kernels::inference {
 namespace {
 
-/// Planes of a matrix begin at cache lines.
-constexpr std::size_t kAlignment = 64;
 /// What is read at once ends where a huge page of its place does: two readers that touched the same one first
 /// would both clear it.
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
-std::size_t aligned(std::size_t bytes) {
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
-}
-
-/// Bytes from row to row: values of padded rows. (A format with groups has no padding: they are multiples of
-/// 32 columns.)
-RowBytes row_distance(WeightFormat format, std::size_t columns) {
-  RowBytes distance = row_bytes(format, columns);
-  distance.values = row_bytes(format, padded(columns)).values;
-  return distance;
+/// The NUMA node of each worker's processor.
+std::vector<unsigned> nodes_of(host::ThreadTeam& team) {
+  std::vector<unsigned> nodes(static_cast<std::size_t>(team.size()));
+  team.run([&](int worker) {
+    if (getcpu(nullptr, &nodes[static_cast<std::size_t>(worker)]) != 0) throw Error("getcpu failed");
+  });
+  return nodes;
 }
 
 }  // namespace
 
-/// Gives every tensor its place, then fills the places piece by piece, whichever loader of a worker is free.
+/// Gives every tensor its place, then fills the places piece by piece, whichever loader of its NUMA node is
+/// free.
 class Weights::Builder {
  public:
   Builder(const ModelShard& shard, const WeightSource& source, const Progress& progress)
       : weights_(shard), source_(source), progress_(progress), plan_(tensor_plan(shard.whole)) {}
 
-  /// @param workers that will read the weights. @param loaders as many for each of them, on its processor.
-  Weights build(int workers, host::ThreadTeam& loaders) {
+  /// @param nodes those of the workers that will read the weights. @param loaders as many for each of them,
+  /// on its processor.
+  Weights build(const std::vector<unsigned>& nodes, host::ThreadTeam& loaders) {
     source_.check(plan_);
     const ModelConfig& config = weights_.config();
     weights_.layers_.resize(static_cast<std::size_t>(config.layers));
@@ -48,11 +51,12 @@ class Weights::Builder {
     for_groups([&](std::size_t index, std::size_t count) { bytes += bytes_of(shape(index, count)); });
     weights_.buffer_ = host::Buffer(bytes);
     for_groups([&](std::size_t index, std::size_t count) { place(index, count); });
-    std::vector<Share> shares(static_cast<std::size_t>(workers));
-    for (int worker = 0; worker < workers; ++worker)
-      shares[static_cast<std::size_t>(worker)].pieces = pieces_of(worker, workers);
+    std::map<unsigned, Share> shares;
+    for (std::size_t tensor = 0; tensor < plan_.size(); ++tensor) cut(tensor, nodes, shares);
     loaders.run([&](int loader) {
-      load(shares[static_cast<std::size_t>(loader * workers / loaders.size())], loader == 0);
+      const std::size_t worker =
+          static_cast<std::size_t>(loader) * nodes.size() / static_cast<std::size_t>(loaders.size());
+      load(shares.at(nodes[worker]), loader == 0);
     });
     for (const std::uint64_t hash : hashes_) weights_.hash_ = extend_hash(weights_.hash_, hash);
     if (config.tied_embeddings) weights_.lm_head_ = rows_of(weights_.embedding_, weights_.shard_.vocabulary);
@@ -72,7 +76,8 @@ class Weights::Builder {
   struct Piece {
     std::size_t tensor, row, rows;
   };
-  /// What a worker's loaders share.
+  /// What the loaders of a NUMA node share. They go through a file from front to back, which is what the page
+  /// cache reads ahead for.
   struct Share {
     std::vector<Piece> pieces;
     std::atomic<std::size_t> next{0};
@@ -98,62 +103,44 @@ class Weights::Builder {
       return;
     }
     Matrix& matrix = matrix_of(tensor) = shape(index, count);
-    std::byte* const values = weights_.buffer_.data() + placed_;
-    std::byte* const scales = values + aligned(matrix.rows * matrix.distance.values);
-    std::byte* const zeros = scales + aligned(matrix.rows * matrix.distance.scales);
+    const RowBlock all = put(matrix, weights_.buffer_.data() + placed_);
     placed_ += bytes_of(matrix);
-    matrix.values = values;
-    if (matrix.distance.scales > 0) matrix.scales = scales;
-    if (matrix.distance.zeros > 0) matrix.zeros = zeros;
     std::size_t row = 0;
     for (std::size_t i = index; i < index + count; ++i) {
-      const MatrixPart part = part_of(plan_[i]);
-      const RowBlock all{values, matrix.distance.values, scales, matrix.distance.scales,
-                         zeros,  matrix.distance.zeros};
+      const MatrixPart part = matrix_part(weights_.shard_.part_of(plan_[i]));
       places_.push_back(
           {.part = part, .bytes = row_bytes(matrix.format, matrix.columns), .rows = from_row(all, row)});
       row += part.rows;
     }
   }
 
-  /// A matrix without memory; nothing for a vector.
+  /// Nothing for a vector.
   Matrix shape(std::size_t index, std::size_t count) const {
-    Matrix result;
-    if (plan_[index].is_vector()) return result;
-    result.format = plan_[index].format;
-    result.columns = part_of(plan_[index]).columns;
-    result.stride = padded(result.columns);
-    result.distance = row_distance(result.format, result.columns);
-    for (std::size_t i = index; i < index + count; ++i) result.rows += part_of(plan_[i]).rows;
-    return result;
+    return plan_[index].is_vector() ? Matrix{}
+                                    : shape_of(std::span(plan_).subspan(index, count), weights_.shard_);
   }
 
-  static std::size_t bytes_of(const Matrix& matrix) {
-    return aligned(matrix.rows * matrix.distance.values) + aligned(matrix.rows * matrix.distance.scales) +
-           aligned(matrix.rows * matrix.distance.zeros);
-  }
-
-  /// Tensors are sliced one by one, exactly as the engine slices them (forward.cpp), so that first touch
-  /// decides the NUMA node in favour of the reader.
-  std::vector<Piece> pieces_of(int worker, int workers) const {
-    std::vector<Piece> pieces;
-    for (std::size_t i = 0; i < plan_.size(); ++i) {
-      if (places_[i].vector != nullptr) {
-        if (i % static_cast<std::size_t>(workers) == static_cast<std::size_t>(worker))
-          pieces.push_back({i, 0, 0});
-        continue;
-      }
-      const RowBlock& to = places_[i].rows;
-      const host::Slice slice = host::slice_of(places_[i].part.rows, worker, workers);
+  /// Tensors are sliced exactly as the engine slices them (forward.cpp), so that first touch decides the node
+  /// in favour of the reader.
+  void cut(std::size_t tensor, const std::vector<unsigned>& nodes, std::map<unsigned, Share>& shares) const {
+    const Place& place = places_[tensor];
+    if (place.vector != nullptr) {
+      shares[nodes[tensor % nodes.size()]].pieces.push_back({tensor, 0, 0});
+      return;
+    }
+    const auto workers = static_cast<int>(nodes.size());
+    for (int worker = 0; worker < workers; ++worker) {
+      std::vector<Piece>& pieces = shares[nodes[static_cast<std::size_t>(worker)]].pieces;
+      const host::Slice slice = host::slice_of(place.part.rows, worker, workers);
+      const std::size_t stride = place.rows.values_stride;
       for (std::size_t row = slice.begin; row < slice.end;) {
-        const auto address = reinterpret_cast<std::uintptr_t>(to.values + row * to.values_stride);
+        const auto address = reinterpret_cast<std::uintptr_t>(place.rows.values + row * stride);
         const std::size_t left = kHugePage - address % kHugePage,
-                          rows = std::min((left + to.values_stride - 1) / to.values_stride, slice.end - row);
-        pieces.push_back({i, row, rows});
+                          rows = std::min((left + stride - 1) / stride, slice.end - row);
+        pieces.push_back({tensor, row, rows});
         row += rows;
       }
     }
-    return pieces;
   }
 
   void load(Share& share, bool reports) {
@@ -257,10 +244,6 @@ class Weights::Builder {
     return part;
   }
 
-  MatrixPart part_of(const PlannedTensor& tensor) const {
-    return matrix_part(weights_.shard_.part_of(tensor));
-  }
-
   Weights weights_;
   const WeightSource& source_;
   const Progress& progress_;
@@ -274,12 +257,12 @@ class Weights::Builder {
 Weights Weights::load(const ModelShard& shard, const std::filesystem::path& directory, host::ThreadTeam& team,
                       const Progress& progress, LoadMode mode) {
   host::ThreadTeam loaders(reader_cpus(team.cpus()));
-  return Builder(shard, *open_weights(directory, mode), progress).build(team.size(), loaders);
+  return Builder(shard, *open_weights(directory, mode), progress).build(nodes_of(team), loaders);
 }
 
 Weights Weights::synthetic(const ModelShard& shard, std::uint64_t seed, host::ThreadTeam& team,
                            const Progress& progress) {
-  return Builder(shard, *synthetic_weights(seed), progress).build(team.size(), team);
+  return Builder(shard, *synthetic_weights(seed), progress).build(nodes_of(team), team);
 }
 
 std::uint64_t Weights::expert_bytes() const {

@@ -74,7 +74,7 @@ class ResidentWeights::Loader {
     std::array<Chunk, kChunks> chunks;
     std::size_t next = 0;
     // Nothing may go while copies still use it.
-    ~Lane() { cudaStreamSynchronize(stream); }
+    ~Lane() { static_cast<void>(cudaStreamSynchronize(stream)); }
   };
   struct Place {
     DeviceMatrix matrix;
