@@ -206,10 +206,11 @@ void decide(CompareResult& result, const CompareOptions& options) {
   for (Comparison& comparison : result.comparisons) {
     const bool differs = comparison.adjusted_p <= options.alpha,
                equivalent = comparison.adjusted_equivalence_p <= options.alpha;
-    comparison.verdict = differs && equivalent ? Verdict::small
-                         : differs             ? Verdict::different
-                         : equivalent          ? Verdict::equivalent
-                                               : Verdict::undecided;
+    comparison.verdict = never_differs(comparison) ? Verdict::equivalent
+                         : differs && equivalent   ? Verdict::small
+                         : differs                 ? Verdict::different
+                         : equivalent              ? Verdict::equivalent
+                                                   : Verdict::undecided;
     if (comparison.verdict == Verdict::undecided) {
       const double pooled =
           std::sqrt((variance(comparison.reference.values) + variance(comparison.other.values)) / 2);
@@ -235,6 +236,12 @@ bool asked_for(const CompareOptions& options, const Metric& metric) {
 }
 
 }  // namespace
+
+bool never_differs(const Comparison& comparison) {
+  const std::vector<double>&a = comparison.reference.values, &b = comparison.other.values;
+  const auto same = [&](double value) { return value == a.front(); };
+  return a.size() > 1 && b.size() > 1 && std::ranges::all_of(a, same) && std::ranges::all_of(b, same);
+}
 
 std::string_view to_string(Verdict verdict) {
   switch (verdict) {

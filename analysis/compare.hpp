@@ -30,7 +30,7 @@ struct CompareOptions {
 enum class Verdict : std::uint8_t {
   different,   ///< permutation p at most alpha
   small,       ///< different, and yet equivalent within the margin
-  equivalent,  ///< two one-sided tests at most alpha
+  equivalent,  ///< two one-sided tests at most alpha, or never_differs()
   undecided,   ///< neither
 };
 std::string_view to_string(Verdict verdict);
@@ -72,6 +72,9 @@ struct Comparison {
   std::string predicate;               ///< the answer in plain words, without what it is about
   std::string sentence;                ///< with it
 };
+/// Whether all launches of both levels have one value, with at least two of each: then no statistic can say
+/// more, whatever the margin (a share of zero is zero).
+bool never_differs(const Comparison& comparison);
 
 struct CompareResult {
   std::string factor, reference;

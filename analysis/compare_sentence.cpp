@@ -104,7 +104,7 @@ std::string precise(double value, std::string_view unit) {
     }
     return fmt::format("{:.4g} {}", value, unit);
   };
-  if (value == 0) return fmt::format("0 {}", unit);
+  if (value == 0) return unit == "1" ? "0" : fmt::format("0 {}", unit == "1/s" ? "/s" : unit);
   if (unit == "B") return scaled(kBinary);
   if (unit == "B/s" || unit == "s") return scaled(kDecimal);
   if (unit == "1") return digits(value);
@@ -140,6 +140,11 @@ std::string predicate_of(const Comparison& comparison, const CompareOptions& opt
                           correction(comparison), margin(comparison, options));
       break;
     case Verdict::equivalent:
+      if (never_differs(comparison)) {
+        text += fmt::format("{} and {} are the same in every launch ({})", other, reference,
+                            precise(comparison.reference.values.front(), comparison.metric.unit));
+        break;
+      }
       text += fmt::format("{} and {} are equivalent within {} (difference {}, TOST p = {} after {})", other,
                           reference, margin(comparison, options), percent(comparison.relative),
                           probability(comparison.adjusted_equivalence_p), correction(comparison));

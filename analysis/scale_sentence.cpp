@@ -20,6 +20,8 @@ std::string share_text(const Interval& interval) {
 std::string fit_sentence(const ScaleCurve& curve, Scaling scaling) {
   if (std::isnan(curve.serial_share)) return {};
   const double share = curve.serial_share;
+  if (scaling == Scaling::strong && share > 1)
+    return "More ranks are slower than few here: no share that does not scale describes that.";
   constexpr std::size_t kLeast = 3;  // with fewer the fit goes through every point, whatever the law
   if (curve.points.size() < kLeast) {
     return fmt::format(

@@ -90,6 +90,22 @@ TEST(Compare, SaysWhenNoDataFromSoFewLaunchesCouldDecide) {
   EXPECT_THAT(rate.sentence, HasSubstr("could give p below"));
 }
 
+TEST(Compare, ZeroInEveryLaunchIsTheSameWhateverTheMargin) {
+  Comparison comparison;
+  comparison.reference.values = {0, 0, 0};
+  comparison.other.values = {0, 0};
+  EXPECT_TRUE(never_differs(comparison));
+  comparison.reference.level = "native";
+  comparison.other.level = "runc";
+  comparison.metric.unit = "1";
+  comparison.verdict = Verdict::equivalent;
+  EXPECT_EQ(predicate_of(comparison, CompareOptions{}), "runc and native are the same in every launch (0).");
+  comparison.other.values = {0, 1};
+  EXPECT_FALSE(never_differs(comparison));
+  comparison.other.values = {0};
+  EXPECT_FALSE(never_differs(comparison)) << "one launch says nothing";
+}
+
 TEST(Compare, FourDigitsWhereAPerMilleMatters) {
   EXPECT_EQ(precise(119.6912, "1/s"), "119.7 /s");
   EXPECT_EQ(precise(70.45 * kGiB, "B"), "70.45 GiB");

@@ -122,6 +122,10 @@ TEST(Scale, SaysInWordsWhatTheFitCameTo) {
   EXPECT_EQ(
       fit_sentence(curve, Scaling::strong),
       "Two sizes: by Amdahl's law 5.0 % would not scale; a third size is needed to see whether it holds.");
+  curve.serial_share = 1.362;
+  EXPECT_EQ(fit_sentence(curve, Scaling::strong),
+            "More ranks are slower than few here: no share that does not scale describes that.");
+  curve.serial_share = 0.05;
   curve.points.resize(3);
   curve.serial_share_interval = {0.04, 0.06};
   EXPECT_EQ(fit_sentence(curve, Scaling::strong),

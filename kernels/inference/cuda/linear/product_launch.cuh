@@ -99,46 +99,55 @@ struct RingShape {
   int blocks_each = 0, stages = 0;  ///< 0 stages: does not fit
   std::uint32_t shared_bytes = 0;
 };
-/// A ring with fewer stages does not keep the memory busy.
-inline constexpr int kLeastStages = 4;
+/// A ring with fewer stages does not keep the memory busy; a block alone needs more.
+constexpr std::size_t least_stages(int blocks_each) {
+  return blocks_each > 1 ? 4 : 6;
+}
 /// Shared memory that a block of a ring product has statically, at most.
 inline constexpr std::size_t kRingStatic = sizeof(RingBlock) + kMostVectors * sizeof(float) + 64;
 
-/// Two blocks share a multiprocessor unless one with a ring of twice the size is faster: with tiles that are
-/// longer than a ring, and with FP8's (by measurement, tests/bench/gemv_bench.cu).
-inline RingShape ring_shape(WeightFormat format, std::size_t vector_bytes, std::size_t tile_bytes,
-                            const DeviceLimits& limits) {
-  const std::size_t stage = stage_bytes(format);
-  const bool long_tiles =
-      format == WeightFormat::bf16 && 2 * tile_bytes > limits.shared_of_multiprocessor * 3 / 2;
-  const bool alone = format == WeightFormat::fp8_e4m3 || long_tiles;
-  for (int blocks = alone ? 1 : kMostRingBlocks; blocks > 0; --blocks) {
-    const std::size_t room =
-        std::min(limits.shared_of_block,
-                 limits.shared_of_multiprocessor / static_cast<std::size_t>(blocks) - kReservedShared);
-    const std::size_t fixed = kRingStatic + kRingSums + vector_bytes;
-    if (fixed + kLeastStages * stage > room) continue;
-    const auto stages = std::min<std::size_t>(kMostStages, (room - fixed) / stage);
-    return {blocks, static_cast<int>(stages),
-            static_cast<std::uint32_t>(stages * stage + kRingSums + vector_bytes)};
-  }
-  return {};
+inline RingShape ring_of(WeightFormat format, std::size_t vector_bytes, int blocks_each,
+                         const DeviceLimits& limits) {
+  const std::size_t stage = stage_bytes(format), fixed = kRingStatic + kRingSums + vector_bytes;
+  const std::size_t room =
+      std::min(limits.shared_of_block,
+               limits.shared_of_multiprocessor / static_cast<std::size_t>(blocks_each) - kReservedShared);
+  if (fixed + least_stages(blocks_each) * stage > room) return {};
+  const auto stages = std::min<std::size_t>(kMostStages, (room - fixed) / stage);
+  return {blocks_each, static_cast<int>(stages),
+          static_cast<std::uint32_t>(stages * stage + kRingSums + vector_bytes)};
 }
 
-/// Where the device has bulk copies and the vectors leave room for a ring. False: nothing was launched.
+/// Which ring serves a product best, if any, by measurement (tests/bench/gemv_bench.cu on H100 and H200;
+/// docs/findings/inference-h100.md). BF16 rows come in copies of 1 KiB, of which a multiprocessor takes about
+/// 16 bytes a clock: enough for an H100, where one needs 14, and not for an H200. Two blocks share a
+/// multiprocessor, unless tiles are longer than their rings or in FP8: then one with a longer ring.
+inline RingShape choose_ring(WeightFormat format, std::size_t vector_bytes, std::size_t tile_bytes,
+                             const DeviceLimits& limits) {
+  constexpr double kFast = 28e9;  // bytes/s
+  const bool fast = limits.bandwidth_of_multiprocessor > kFast;
+  if (!limits.bulk_copies || (fast && (format == WeightFormat::bf16 || format == WeightFormat::fp8_e4m3)))
+    return {};
+  const RingShape shared = ring_of(format, vector_bytes, kMostRingBlocks, limits);
+  if (format != WeightFormat::bf16 && shared.stages == 0) return {};
+  const bool long_tiles =
+      format == WeightFormat::bf16 && tile_bytes > limits.shared_of_multiprocessor * 3 / 4;
+  if (shared.stages > 0 && !long_tiles && format != WeightFormat::fp8_e4m3) return shared;
+  const RingShape alone = ring_of(format, vector_bytes, 1, limits);
+  return alone.stages > 0 ? alone : shared;
+}
+
+/// False: no ring serves this product, and nothing was launched.
 template <WeightFormat kFormat, Experts kExperts, class Output>
 bool launch_ring(const DeviceMatrix& matrix, const ProductSite& site, ProductArguments<Output> arguments,
                  const Launch& launch) {
-  if (!site.limits.bulk_copies) return false;
   const int units = units_of(kFormat, matrix.columns);
   const int vectors =
       kExperts == Experts::own_input ? arguments.vectors * arguments.chosen : arguments.vectors;
   const RingShape shape =
-      ring_shape(kFormat, static_cast<std::size_t>(vectors) * vector_bytes(kFormat, units),
-                 static_cast<std::size_t>(units) * unit_bytes(kFormat), site.limits);
-  // Dequantising takes the time of two blocks' warps.
-  if (shape.stages == 0 || (kFormat == WeightFormat::int4_awq && shape.blocks_each < kMostRingBlocks))
-    return false;
+      choose_ring(kFormat, static_cast<std::size_t>(vectors) * vector_bytes(kFormat, units),
+                  static_cast<std::size_t>(units) * unit_bytes(kFormat), site.limits);
+  if (shape.stages == 0) return false;
   fill(arguments.geometry, matrix);
   arguments.row_scales = matrix.scales;
   arguments.vector_bytes = vector_bytes(kFormat, units);
