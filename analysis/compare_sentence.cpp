@@ -113,7 +113,7 @@ std::string precise(double value, std::string_view unit) {
 
 std::string percent(double share) {
   const double value = 100 * share;
-  if (std::isnan(value)) return "-";
+  if (!std::isfinite(value)) return "-";  // of nothing, any change is without end
   if (value == 0) return "+0 %";
   return std::abs(value) >= 9.95 ? fmt::format("{:+.1f} %", value) : fmt::format("{:+.2g} %", value);
 }

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "analysis/compare_sentence.hpp"
 #include "analysis/statistics/sample.hpp"
 #include "base/error.hpp"
@@ -107,6 +109,7 @@ TEST(Compare, ZeroInEveryLaunchIsTheSameWhateverTheMargin) {
 }
 
 TEST(Compare, FourDigitsWhereAPerMilleMatters) {
+  EXPECT_EQ(percent(std::numeric_limits<double>::infinity()), "-") << "a change from zero has no share";
   EXPECT_EQ(precise(119.6912, "1/s"), "119.7 /s");
   EXPECT_EQ(precise(70.45 * kGiB, "B"), "70.45 GiB");
   EXPECT_EQ(precise(-0.00125, "s"), "-1.250 ms");

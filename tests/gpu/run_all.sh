@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Everything that needs a GPU, in one command: parity with transformers, compute-sanitizer, and the table of speeds.
 #
-#   tests/gpu/run_all.sh [BUILD] [OUT] [PART…]     parts: fixtures members live real sanitizer speed (all)
+#   tests/gpu/run_all.sh [BUILD] [OUT] [PART…]     parts: units fixtures members live real sanitizer speed (all)
 #
 # BUILD holds bin/ and lib/ (build/default), OUT gets the result files. python3 needs numpy; torch and transformers 5 for `live`.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${1:-$root/build/default} out=${2:-$root/gpu-results}
 shift $(($# < 2 ? $# : 2))
-parts=${*:-fixtures members live real sanitizer speed}
+parts=${*:-units fixtures members live real sanitizer speed}
 mkdir -p "$out"
 failed=0
 check() { # what command…
@@ -18,6 +18,13 @@ check() { # what command…
     echo "FAILED: $what"
     failed=1
   fi
+}
+
+units() {
+  local test
+  for test in test_linear_cuda test_attention_cuda test_inference_gpu; do
+    check "$test" timeout 120 "$build/bin/$test"
+  done
 }
 
 fixtures() {
@@ -88,6 +95,7 @@ speed() {
 
 for part in $parts; do
   case $part in
+    units) units ;;
     fixtures) fixtures ;;
     live) live ;;
     members) members ;;

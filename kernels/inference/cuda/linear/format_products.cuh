@@ -7,8 +7,8 @@
 
 namespace sparkmpi::kernels::inference::gpu {
 
-/// Shapes by measurement (tests/bench/gemv_bench.cu): of blocks that share a multiprocessor with another, and
-/// of those that have it to themselves because their vectors need the shared memory.
+/// Shapes of product_kernel by measurement (tests/bench/gemv_bench.cu): of blocks that share a multiprocessor
+/// with another, and of those that have it to themselves because their vectors need the shared memory.
 constexpr Shape shared_shape(WeightFormat format) {
   switch (format) {
     case WeightFormat::bf16:

@@ -1,6 +1,6 @@
 #pragma once
-// From a call to a launch of the product kernel: how the columns are sliced, and how much shared memory that
-// takes.
+// From a call to a launch of a product kernel: which one, how the columns are sliced, and how much shared
+// memory that takes.
 
 #include <algorithm>
 #include <string>

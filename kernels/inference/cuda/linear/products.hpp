@@ -9,9 +9,9 @@
 //
 // Programmatic dependent launch (sm_90 and later, Launch::programmatic): a product starts to read its weights
 // into shared memory while the kernels before it still run, and waits for them (griddepcontrol.wait) before
-// it touches anything else. It triggers its own dependents as soon as it has waited. So weights must not be
-// written by kernels in flight, and everything else is ordered as in a plain stream. The attribute may be set
-// whatever the kernel before is.
+// it touches anything else. It triggers its own dependents at once, or as soon as it has waited (launch.cuh
+// says what they may read early). So weights must not be written by kernels in flight, and everything else is
+// ordered as in a plain stream. The attribute may be set whatever the kernel before is.
 //
 // All functions are asynchronous in the launch's stream, allocate nothing and can be captured into a graph.
 // They throw Error when a launch fails and UsageError for arguments out of their contract. Pointers are
