@@ -60,11 +60,14 @@ real() { # needs the network once, and the package tokenizers
 }
 
 sanitizer() {
-  local prompts=$out/prompts.jsonl model
+  local prompts=$out/prompts.jsonl model tool options
   printf '%s\n' '{"input_ids": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]}' '{"input_ids": [5]}' >"$prompts"
   for model in "$root"/tests/fixtures/hf/*/; do
     for tool in memcheck racecheck; do
-      check "$tool, $(basename "$model")" compute-sanitizer --tool $tool --error-exitcode 1 --print-limit 3 \
+      # One lane arrives at an mbarrier for its warp: racecheck follows that only when told to.
+      options=(--error-exitcode 1 --print-limit 3)
+      [ $tool = memcheck ] || options+=(--racecheck-indirect-barrier-dependency yes)
+      check "$tool, $(basename "$model")" compute-sanitizer --tool $tool "${options[@]}" \
         "$build/bin/engine_logits" "$model" "$prompts" "$out/logits.bin" 3 --device cuda
     done
   done
