@@ -46,6 +46,20 @@ else()
   file(REMOVE ${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/libsparkmpi_cuda.so)
 endif()
 
+# What the program and its CUDA module have to agree on: a digest of the headers that both are compiled with, as they are now. A module
+# that was left from another build, or copied from one, is refused by it.
+file(GLOB headers LIST_DIRECTORIES OFF ${CMAKE_SOURCE_DIR}/base/*.hpp ${CMAKE_SOURCE_DIR}/ledger/*.hpp ${CMAKE_SOURCE_DIR}/kernels/*.hpp
+     ${CMAKE_SOURCE_DIR}/kernels/*/*.hpp)
+list(SORT headers)
+set(digests "")
+foreach(header IN LISTS headers)
+  file(SHA256 ${header} digest)
+  string(APPEND digests ${digest})
+endforeach()
+string(SHA256 digest "${digests}")
+string(SUBSTRING ${digest} 0 8 digest)
+set(SPARKMPI_CUDA_INTERFACE 0x${digest}U)
+
 # sparkmpi_cuda_library(NAME SOURCES a.cu … DEPENDS lib …): one workload's GPU side as a static library `sparkmpi_NAME`, a part
 # of the CUDA module. Call it only under SPARKMPI_HAS_CUDA.
 function(sparkmpi_cuda_library name)

@@ -40,7 +40,7 @@ CudaModule::CudaModule() {
   using Entry = const CudaModuleApi* (*)();
   const auto entry = reinterpret_cast<Entry>(dlsym(handle_, "sparkmpi_cuda_module"));
   const CudaModuleApi* const api = entry == nullptr ? nullptr : entry();
-  if (api == nullptr || api->version != CudaModuleApi::kVersion) {
+  if (api == nullptr || api->interface_digest != SPARKMPI_CUDA_INTERFACE) {
     reason_ = path.string() + " is of another build than this program";
     return;
   }

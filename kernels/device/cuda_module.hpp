@@ -14,8 +14,9 @@ namespace sparkmpi::kernels {
 /// What crosses the boundary of the module: plain data and functions. Functions return an empty text, or
 /// CUDA's own error.
 struct CudaModuleApi {
-  static constexpr std::uint32_t kVersion = 3;  ///< rises whenever this struct or Device changes
-  std::uint32_t version = 0;
+  /// SPARKMPI_CUDA_INTERFACE, a digest of the headers that program and module were compiled with
+  /// (cmake/SparkmpiCuda.cmake). First whatever else changes.
+  std::uint32_t interface_digest = 0;
   std::string (*enumerate)(std::vector<Device>& devices) = nullptr;
   /// cudaMemGetInfo of one device, in bytes. Makes a context on it.
   std::string (*memory)(int ordinal, std::uint64_t& free, std::uint64_t& total) = nullptr;

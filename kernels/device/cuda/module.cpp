@@ -98,7 +98,7 @@ std::string memory(int ordinal, std::uint64_t& free, std::uint64_t& total) {
 }  // namespace
 
 extern "C" const CudaModuleApi* sparkmpi_cuda_module() {
-  static const CudaModuleApi api = {CudaModuleApi::kVersion, enumerate, memory,
+  static const CudaModuleApi api = {SPARKMPI_CUDA_INTERFACE, enumerate, memory,
                                     sparkmpi::kernels::cuda_interface};
   return &api;
 }
