@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from launch import Checks, options_of, run, run_alone
+from launch import Checks, options_of, read_terminal, run, run_alone
 
 
 def on_terminal(program, words, scratch, **variables):
@@ -23,18 +23,9 @@ def on_terminal(program, words, scratch, **variables):
     process = subprocess.Popen([os.path.abspath(program), *map(str, words)], stdout=follower, stderr=subprocess.DEVNULL, cwd=scratch,
                                env={**os.environ, "TERM": "xterm", "NO_COLOR": "", **variables})
     os.close(follower)
-    seen = b""
-    while True:
-        try:
-            part = os.read(leader, 65536)
-        except OSError:  # the other end is closed
-            part = b""
-        if not part:
-            break
-        seen += part
-    os.close(leader)
+    seen = read_terminal(leader)
     process.wait(timeout=60)
-    return seen.decode().replace("\r\n", "\n")
+    return seen.replace("\r\n", "\n")
 
 
 def main():

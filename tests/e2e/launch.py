@@ -41,6 +41,20 @@ def run_alone(program, arguments, cwd):
     return subprocess.run([os.path.abspath(program), *map(str, arguments)], cwd=cwd, env=environment(), capture_output=True, text=True, timeout=300)
 
 
+def read_terminal(leader):
+    """All that is written to a terminal until nobody has its other end open; closes it."""
+    seen = b""
+    while True:
+        try:
+            part = os.read(leader, 65536)
+        except OSError:  # the other end is closed
+            part = b""
+        if not part:
+            os.close(leader)
+            return seen.decode()
+        seen += part
+
+
 def kernels_in(path):
     """{group name: complete} of a result file."""
     with h5py.File(path) as file:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import h5py
 
-from launch import Checks, environment, options_of
+from launch import Checks, environment, options_of, read_terminal
 
 PLAN = """[study]
 name = demo
@@ -213,18 +213,8 @@ def one_line_on_a_terminal(bench):
     process = subprocess.Popen(bench.command(plan, "-o", bench.scratch / "line"), cwd=bench.scratch, env=environment(TERM="xterm"), stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=other_end)
     os.close(other_end)
-    written = b""
-    while True:
-        try:
-            chunk = os.read(terminal, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not chunk:
-            break
-        written += chunk
+    text = read_terminal(terminal)
     process.wait(timeout=60)
-    os.close(terminal)
-    text = written.decode()
     bench.checks.expect(process.returncode == 0 and "\r[1/2] block 1" in text and "\x1b[K" in text, f"on a terminal: {text!r}")
     bench.checks.expect("[1/2]" not in "".join(line.split("\x1b[K")[-1] for line in text.splitlines()), f"a step stays on the terminal: {text!r}")
 
