@@ -222,11 +222,9 @@ template <class Element, int kWidth>
 void launch_decode(const Arguments& arguments, int count, int splits, const Launch& as) {
   using Shape = DecodeShape<Element, kWidth>;
   constexpr int kBytes = Shape::kWarps * Shape::kRingBytes;
-  const auto kernel = decode_attention_kernel<Element, kWidth>;
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes),
-        "shared memory of decode attention");
   // The first blocks of all contexts come first: those of short ones have no others.
-  launch(kernel, dim3(arguments.input.kv.kv_heads * arguments.parts, count, splits), Shape::kThreads, kBytes,
+  launch(decode_attention_kernel<Element, kWidth>,
+         dim3(arguments.input.kv.kv_heads * arguments.parts, count, splits), Shape::kThreads, kBytes,
          as.stream, as.programmatic, "decode attention", arguments);
 }
 

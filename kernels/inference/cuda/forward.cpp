@@ -88,12 +88,7 @@ void Forward::run(const Pass& pass, const StepMemory& memory, const std::int32_t
   start.embedding = static_cast<const std::uint16_t*>(weights_.embedding().data);
   start.embedding_scale = config_.embedding_scale;
   start.hidden = config_.hidden;
-  start.residual = {memory.residual, config_.hidden, nullptr, nullptr, nullptr, nullptr};
-  if (step.few) {
-    start.residual.next_norm = weights_.layer(0).attention_norm;
-    start.residual.next_input = memory.input;
-    start.residual.squares = memory.squares;
-  }
+  start.residual = to_residual(step, nullptr, weights_.layer(0).attention_norm);
   start.frequencies = frequencies_.as<double>();
   start.rotation_magnitude = config_.rope_attention_factor;
   start.pairs = config_.head_dim / 2;
@@ -157,18 +152,20 @@ void Forward::attention(const Step& step, int number) {
 }
 
 ResidualOutput Forward::block_output(const Step& step, const float* bias, const float* next_norm) const {
+  if (sums_ == nullptr) return to_residual(step, bias, next_norm);
+  return {step.memory.partial, config_.hidden, bias, nullptr, nullptr, nullptr};
+}
+
+ResidualOutput Forward::to_residual(const Step& step, const float* bias, const float* next_norm) const {
   const StepMemory& m = step.memory;
-  if (sums_ != nullptr) return {m.partial, config_.hidden, bias, nullptr, nullptr, nullptr};
   if (!step.few) return {m.residual, config_.hidden, bias, nullptr, nullptr, nullptr};
   return {m.residual, config_.hidden, bias, next_norm, m.input, m.squares};
 }
 
 void Forward::finish_block(const Step& step, const float* next_norm) {
   if (sums_ == nullptr) return;
-  const StepMemory& m = step.memory;
-  ResidualOutput output{m.residual, config_.hidden, nullptr, nullptr, nullptr, nullptr};
-  if (step.few) output = {m.residual, config_.hidden, nullptr, next_norm, m.input, m.squares};
-  sums_->add(m.partial, step.pass.tokens, config_.hidden, output, step.launch);
+  sums_->add(step.memory.partial, step.pass.tokens, config_.hidden, to_residual(step, nullptr, next_norm),
+             step.launch);
 }
 
 void Forward::feed_forward(const Step& step, int number, const float* next_norm) {

@@ -55,6 +55,8 @@ class Forward {
   void feed_forward(const Step& step, int layer, const float* next_norm);
   void experts(const Step& step, const LayerMatrices& layer, const ResidualOutput& output, int number);
   void predict(const Step& step);
+  /// The residual stream, with the first half of its next norm where a step has few tokens.
+  ResidualOutput to_residual(const Step& step, const float* bias, const float* next_norm) const;
   /// What a block's last product adds to: the residual stream and its next norm, or this member's part of a
   /// sum, …
   ResidualOutput block_output(const Step& step, const float* bias, const float* next_norm) const;

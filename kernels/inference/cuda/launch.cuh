@@ -29,8 +29,9 @@ __device__ inline void release_successor() {
 #endif
 }
 
-/// Launches a kernel that calls await_predecessor() before it touches what others wrote. All kernels ask for
-/// the same division of first-level cache and shared memory: a multiprocessor has to drain before it changes.
+/// Launches a kernel that calls await_predecessor() before it touches what others wrote, and allows it its
+/// shared memory. All kernels ask for the same division of that and the first-level cache: a multiprocessor
+/// has to drain before it changes.
 /// @param overlap false on devices before compute capability 9.0, which have no such launch.
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes,
@@ -38,6 +39,10 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t sh
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
                              cudaSharedmemCarveoutMaxShared),
         name);
+  if (shared_bytes > 0)
+    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                               static_cast<int>(shared_bytes)),
+          name);
   cudaLaunchAttribute attribute{};
   attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
   attribute.val.programmaticStreamSerializationAllowed = 1;

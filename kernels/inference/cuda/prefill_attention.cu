@@ -270,11 +270,8 @@ __global__ void rotate_and_append_kernel(const __grid_constant__ AttentionInput 
 
 template <class Element, int kWidth>
 void launch_prefill(const Arguments& arguments, int tiles, const Launch& as) {
-  const auto kernel = prefill_attention_kernel<Element, kWidth>;
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes<kWidth>()),
-        "shared memory of prefill attention");
-  launch(kernel, dim3(tiles, arguments.input.heads), kThreads, shared_bytes<kWidth>(), as.stream,
-         as.programmatic, "prefill attention", arguments);
+  launch(prefill_attention_kernel<Element, kWidth>, dim3(tiles, arguments.input.heads), kThreads,
+         shared_bytes<kWidth>(), as.stream, as.programmatic, "prefill attention", arguments);
 }
 
 template <class Element>

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "kernels/inference/cuda/launch.cuh"
-#include "kernels/inference/cuda/members/residual_element.cuh"
+#include "kernels/inference/cuda/linear/residual_element.cuh"
 #include "kernels/inference/cuda/token_layers.hpp"
 
 namespace sparkmpi::kernels::inference::gpu {

@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "kernels/inference/cuda/linear/experts.hpp"
 #include "kernels/inference/cuda/linear/format_products.cuh"
+#include "kernels/inference/cuda/linear/residual_element.cuh"
 
 namespace sparkmpi::kernels::inference::gpu {
 namespace {
@@ -15,24 +16,13 @@ __global__ void __launch_bounds__(kThreads)
   await_predecessor();
   release_successor();
   const int i = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
-  const std::size_t token = blockIdx.y;
-  const std::size_t index = token * output.stride + i;
+  const int token = static_cast<int>(blockIdx.y);
   float sum = 0;
-  if (i < rows) {
-    for (int k = 0; k < routing.chosen; ++k) {
-      const std::size_t pair = token * routing.chosen + k;
-      sum += __ldcg(routing.weights + pair) * __ldcg(pairs + pair * rows + i);
-    }
-    sum += __ldcg(output.residual + index);
-    output.residual[index] = sum;
-    if (output.next_input != nullptr) output.next_input[index] = bf16_bits(sum * output.next_norm[i]);
+  for (int k = 0; i < rows && k < routing.chosen; ++k) {
+    const std::size_t pair = static_cast<std::size_t>(token) * routing.chosen + k;
+    sum += __ldcg(routing.weights + pair) * __ldcg(pairs + pair * rows + i);
   }
-  if (output.next_input == nullptr) return;
-  float squares = sum * sum;
-#pragma unroll
-  for (int distance = 1; distance < kTileRows; distance *= 2)
-    squares += __shfl_xor_sync(0xffffffffU, squares, distance);
-  if (i < rows && i % kTileRows == 0) output.squares[token * square_count(rows) + i / kTileRows] = squares;
+  add_to_residual(output, rows, token, i, residual_before(output, rows, token, i), sum);
 }
 
 template <class Output>

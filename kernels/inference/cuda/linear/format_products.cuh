@@ -79,12 +79,8 @@ struct FormatProducts {
     arguments.row_scales = matrix.scales;
     const dim3 grid(static_cast<unsigned>((arguments.geometry.tiles + kGroupWarps - 1) / kGroupWarps),
                     static_cast<unsigned>(arguments.pairs / kGroupPairs + arguments.experts));
-    const auto kernel = grouped_kernel<kFormat, Output>;
-    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                               group_shared_bytes<kFormat>()),
-          "cudaFuncSetAttribute");
-    gpu::launch(kernel, grid, kGroupWarps * 32, group_shared_bytes<kFormat>(), launch.stream,
-                launch.programmatic && site.limits.overlap, "grouped product", arguments);
+    gpu::launch(grouped_kernel<kFormat, Output>, grid, kGroupWarps * 32, group_shared_bytes<kFormat>(),
+                launch.stream, launch.programmatic && site.limits.overlap, "grouped product", arguments);
   }
 };
 

@@ -12,6 +12,9 @@
 
 namespace sparkmpi::kernels::inference::gpu {
 
+/// Blocks of a product on a multiprocessor, at most.
+inline constexpr int kMostBlocks = 2;
+
 enum class Experts : std::uint8_t {
   none,       ///< one matrix
   one_input,  ///< the active experts on the same vectors (gate and up): tiles of each expert are results

@@ -11,9 +11,6 @@
 
 namespace sparkmpi::kernels::inference::gpu {
 
-/// Blocks of a multiprocessor at most.
-inline constexpr int kMostBlocks = 2;
-
 struct Slicing {
   int slices = 0, units = 0;  ///< 0 slices: does not fit
   std::uint32_t vector_bytes = 0, shared_bytes = 0;
@@ -61,14 +58,6 @@ struct ProductSite {
   int most_active = 1;  ///< experts that may take part
 };
 
-/// Allows a kernel its shared memory.
-template <class Kernel>
-void prepare(Kernel kernel, std::uint32_t shared_bytes) {
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                             static_cast<int>(shared_bytes)),
-        "cudaFuncSetAttribute");
-}
-
 template <WeightFormat kFormat, Shape kShape, Experts kExperts, class Output>
 void launch_product(const DeviceMatrix& matrix, const Slicing& slicing, const ProductSite& site,
                     ProductArguments<Output> arguments, int blocks_each, const Launch& launch) {
@@ -89,7 +78,6 @@ void launch_product(const DeviceMatrix& matrix, const Slicing& slicing, const Pr
   arguments.arrivals = site.workspace.arrivals;
 
   const auto kernel = product_kernel<kFormat, kShape.teams, kShape.warps, kShape.stages, kExperts, Output>;
-  prepare(kernel, slicing.shared_bytes);
   gpu::launch(kernel, static_cast<unsigned>(site.limits.multiprocessors * blocks_each), kShape.threads(),
               slicing.shared_bytes, launch.stream, launch.programmatic && site.limits.overlap, "product",
               arguments);
@@ -128,7 +116,7 @@ inline RingShape choose_ring(WeightFormat format, std::size_t vector_bytes, std:
   const bool fast = limits.bandwidth_of_multiprocessor > kFast;
   if (!limits.bulk_copies || (fast && (format == WeightFormat::bf16 || format == WeightFormat::fp8_e4m3)))
     return {};
-  const RingShape shared = ring_of(format, vector_bytes, kMostRingBlocks, limits);
+  const RingShape shared = ring_of(format, vector_bytes, kMostBlocks, limits);
   if (format != WeightFormat::bf16 && shared.stages == 0) return {};
   const bool long_tiles =
       format == WeightFormat::bf16 && tile_bytes > limits.shared_of_multiprocessor * 3 / 4;
@@ -152,7 +140,6 @@ bool launch_ring(const DeviceMatrix& matrix, const ProductSite& site, ProductArg
   arguments.row_scales = matrix.scales;
   arguments.vector_bytes = vector_bytes(kFormat, units);
   const auto kernel = ring_product_kernel<kFormat, kExperts, Output>;
-  prepare(kernel, shape.shared_bytes);
   gpu::launch(kernel, static_cast<unsigned>(site.limits.multiprocessors * shape.blocks_each), kRingThreads,
               shape.shared_bytes, launch.stream, launch.programmatic && site.limits.overlap, "product",
               arguments, shape.stages, site.workspace.next_claims());

@@ -14,7 +14,6 @@
 namespace sparkmpi::kernels::inference::gpu {
 
 inline constexpr int kRingThreads = (kRingWarps + 2) * 32;
-inline constexpr int kMostRingBlocks = 2;  ///< of a multiprocessor
 inline constexpr std::uint32_t kRingSums = kSumBuffers * kRingWarps * 128 * sizeof(float);
 
 /// The barrier of the warps that multiply.
@@ -210,7 +209,7 @@ __device__ inline void multiply_by_ring(const ProductArguments<Output>& argument
 }
 
 template <WeightFormat kFormat, Experts kExperts, class Output>
-__global__ void __launch_bounds__(kRingThreads, kMostRingBlocks)
+__global__ void __launch_bounds__(kRingThreads, kMostBlocks)
     ring_product_kernel([[maybe_unused]] const __grid_constant__ ProductArguments<Output> arguments,
                         [[maybe_unused]] int stages, [[maybe_unused]] std::uint32_t* claimed) {
 #if __CUDA_ARCH__ >= 900

@@ -1,6 +1,6 @@
 #include "kernels/inference/cuda/launch.cuh"
+#include "kernels/inference/cuda/linear/residual_element.cuh"
 #include "kernels/inference/cuda/members/member_layers.hpp"
-#include "kernels/inference/cuda/members/residual_element.cuh"
 
 namespace sparkmpi::kernels::inference::gpu {
 namespace {

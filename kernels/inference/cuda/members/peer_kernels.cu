@@ -2,8 +2,8 @@
 
 #include "base/error.hpp"
 #include "kernels/inference/cuda/launch.cuh"
+#include "kernels/inference/cuda/linear/residual_element.cuh"
 #include "kernels/inference/cuda/members/peer_kernels.hpp"
-#include "kernels/inference/cuda/members/residual_element.cuh"
 
 namespace sparkmpi::kernels::inference::gpu {
 namespace {
