@@ -66,7 +66,7 @@ sanitizer() {
     for tool in memcheck racecheck; do
       # One lane arrives at an mbarrier for its warp: racecheck follows that only when told to.
       options=(--error-exitcode 1 --print-limit 3)
-      [ $tool = memcheck ] || options+=(--racecheck-indirect-barrier-dependency yes)
+      [ $tool = memcheck ] || options+=(--racecheck-indirect-barrier-dependency)
       check "$tool, $(basename "$model")" compute-sanitizer --tool $tool "${options[@]}" \
         "$build/bin/engine_logits" "$model" "$prompts" "$out/logits.bin" 3 --device cuda
     done
