@@ -22,22 +22,6 @@ auto encoder() {
   return reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(function);
 }
 
-/// Rows from one to the next of each dimension but the first and last.
-struct RowSteps {
-  cuuint64_t pair, within_pair, half;
-};
-RowSteps row_steps(const DeviceMatrix& matrix) {
-  switch (matrix.order) {
-    case RowOrder::plain:
-      return {2, 1, 8};
-    case RowOrder::gate_then_up:
-      return {2, 1, static_cast<cuuint64_t>(matrix.rows / 2)};
-    case RowOrder::gate_up_interleaved:
-      return {4, 2, 1};
-  }
-  return {};
-}
-
 }  // namespace
 
 bool has_weight_map(const DeviceMatrix& matrix) {
@@ -48,12 +32,12 @@ bool has_weight_map(const DeviceMatrix& matrix) {
 CUtensorMap weight_map(const DeviceMatrix& matrix, int experts) {
   constexpr cuuint32_t kColumns = unit_columns(WeightFormat::bf16);
   const auto row_bytes = static_cast<cuuint64_t>(matrix.columns) * 2;
-  const RowSteps rows = row_steps(matrix);
+  const MapRows rows = map_rows(matrix.order, matrix.rows);
   const cuuint64_t sizes[5] = {kColumns,
                                static_cast<cuuint64_t>(experts) * map_expert_steps(matrix.order, matrix.rows),
                                2, 2, static_cast<cuuint64_t>(matrix.columns) / kColumns};
-  const cuuint64_t strides[4] = {rows.pair * row_bytes, rows.within_pair * row_bytes, rows.half * row_bytes,
-                                 kColumns * 2};
+  const cuuint64_t strides[4] = {rows.of_pair * row_bytes, rows.within_pair * row_bytes,
+                                 rows.of_half * row_bytes, kColumns * 2};
   const cuuint32_t box[5] = {kColumns, 4, 2, 2, kRingWarps}, every[5] = {1, 1, 1, 1, 1};
   CUtensorMap map{};
   const CUresult made = encoder()(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 5, matrix.data, sizes, strides, box,

@@ -3,6 +3,8 @@
 
 #include <cuda.h>
 
+#include <cstdint>
+
 #include "kernels/inference/cuda/linear/device_matrix.hpp"
 
 namespace sparkmpi::kernels::inference::gpu {
@@ -16,6 +18,22 @@ bool has_weight_map(const DeviceMatrix& matrix);
 /// swizzle of 128 bytes, a quarter warp's two rows of a half then lie in different banks.
 /// Throws Error when the driver has no tensor maps or refuses this one.
 CUtensorMap weight_map(const DeviceMatrix& matrix, int experts);
+
+/// Logical rows from one to the next of the map's second to fourth dimension.
+struct MapRows {
+  std::uint64_t of_pair, within_pair, of_half;
+};
+constexpr MapRows map_rows(RowOrder order, int rows) {
+  switch (order) {
+    case RowOrder::plain:
+      return {2, 1, 8};
+    case RowOrder::gate_then_up:
+      return {2, 1, static_cast<std::uint64_t>(rows / 2)};
+    case RowOrder::gate_up_interleaved:
+      return {4, 2, 1};
+  }
+  return {};
+}
 
 /// Coordinates of a tile in the map's second dimension; experts follow each other.
 constexpr int map_steps(RowOrder order, int tile) {
