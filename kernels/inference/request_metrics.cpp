@@ -203,8 +203,10 @@ void record_log(const RequestLog& log, const LogContext& context, Recorder& reco
   if (context.decodes && !std::isnan(context.datasheet_bytes_per_s))
     put("mbu_datasheet", decode_bytes / context.datasheet_bytes_per_s);
   if (context.decodes && !std::isnan(context.energy_j)) {
+    // The counter moves some ten times a second: in a short repetition perhaps not at all, which says nothing.
+    const bool moved = context.energy_j > 0 && !log.tokens.empty();
     put("energy_per_output_token_j",
-        log.tokens.empty() ? kNone : context.energy_j / static_cast<double>(log.tokens.size()));
+        moved ? context.energy_j / static_cast<double>(log.tokens.size()) : kNone);
   }
   put("wall_time_s", wall);
   if (mbu > kImplausible) {

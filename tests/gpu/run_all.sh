@@ -51,7 +51,7 @@ divided() { # what options…
 live() {
   check "live parity" python3 "$root/tests/gpu/live_parity.py" --engine-logits "$build/bin/engine_logits"
   check "live parity, FP8 KV" python3 "$root/tests/gpu/live_parity.py" --engine-logits "$build/bin/engine_logits" \
-    --family llama --kv-dtype fp8
+    --family llama,mistral,gemma --kv-dtype fp8
 }
 
 real() { # needs the network once, and the package tokenizers
@@ -64,9 +64,9 @@ sanitizer() {
   printf '%s\n' '{"input_ids": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]}' '{"input_ids": [5]}' >"$prompts"
   for model in "$root"/tests/fixtures/hf/*/; do
     for tool in memcheck racecheck; do
-      # One lane arrives at an mbarrier for its warp: racecheck follows that only when told to.
+      # One lane hands a stage back for its warp: racecheck follows that only when told to.
       options=(--error-exitcode 1 --print-limit 3)
-      [ $tool = memcheck ] || options+=(--racecheck-indirect-barrier-dependency yes)
+      [ $tool = memcheck ] || options+=(--racecheck-indirect-barrier-dependency)
       check "$tool, $(basename "$model")" compute-sanitizer --tool $tool "${options[@]}" \
         "$build/bin/engine_logits" "$model" "$prompts" "$out/logits.bin" 3 --device cuda
     done

@@ -21,8 +21,9 @@ __device__ inline void await_predecessor() {
 /// first-level cache) is what kernels before the last one wrote that released its successor only after its
 /// own await_predecessor(): when a kernel starts, all its predecessors have released it, and such a one had
 /// then seen the end of all before it. Products release at once, since nothing but weights is read early
-/// behind them; attentions do not, so that each knows the attention of the layer before, and all before that,
-/// at an end.
+/// behind them. Attentions do not, so that each knows the attention of the layer before, and all before that,
+/// at an end; nor do the experts' gate and up products, behind which the down product reads the routing
+/// early.
 __device__ inline void release_successor() {
 #if __CUDA_ARCH__ >= 900
   cudaTriggerProgrammaticLaunchCompletion();

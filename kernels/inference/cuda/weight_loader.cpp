@@ -15,8 +15,9 @@
 namespace sparkmpi::kernels::inference::gpu {
 namespace {
 
-// Long enough that a copy takes many times what it costs to start.
-constexpr std::size_t kChunkBytes = std::size_t{4} << 20;
+// Long enough that a copy takes many times what it costs to start; and longer for what is made on the device,
+// where only kernels have to be started.
+constexpr std::size_t kChunkBytes = std::size_t{4} << 20, kSeededChunkBytes = std::size_t{32} << 20;
 // One is filled while the other travels.
 constexpr std::size_t kChunks = 2;
 // Chunks of more would cost more to lock than they bring.
@@ -97,7 +98,7 @@ class ResidentWeights::Loader {
     const MatrixPart part = matrix_part(origin_.shard.part_of(tensor));
     // BF16 goes where it stays at once; made on the device it needs no chunks.
     const std::size_t most = packed(tensor) || !origin_.seed
-                                 ? std::max<std::size_t>(1, (kChunkBytes - 2 * aligned(1)) /
+                                 ? std::max<std::size_t>(1, (chunk_bytes() - 2 * aligned(1)) /
                                                                 row_bytes(tensor.format, part.columns).all())
                                  : part.rows;
     for (std::size_t row = 0; row < part.rows; row += most)
@@ -205,7 +206,7 @@ class ResidentWeights::Loader {
     const MatrixPart rows{part.first_row + piece.row, piece.rows, part.first_column, part.columns};
     Chunk& chunk = lane.chunks[lane.next++ % kChunks];
     if (packed(tensor) && chunk.device.bytes() == 0)
-      chunk.device = DeviceMemory(kChunkBytes, "repacking weights");
+      chunk.device = DeviceMemory(chunk_bytes(), "repacking weights");
     const Planes there = packed(tensor) ? planes(chunk.device.as(), bytes, piece.rows)
                                         : Planes{static_cast<std::byte*>(place.matrix.data) +
                                                      (wide(place.first_row) + piece.row) * bytes.values,
@@ -230,6 +231,8 @@ class ResidentWeights::Loader {
     const std::size_t scales = aligned(rows * bytes.values), zeros = scales + aligned(rows * bytes.scales);
     return {memory, bytes.scales > 0 ? memory + scales : nullptr, bytes.zeros > 0 ? memory + zeros : nullptr};
   }
+
+  std::size_t chunk_bytes() const { return origin_.seed ? kSeededChunkBytes : kChunkBytes; }
 
   void send(const PlannedTensor& tensor, const MatrixPart& rows, const RowBytes& bytes, Chunk& chunk,
             std::byte* to, cudaStream_t stream) {

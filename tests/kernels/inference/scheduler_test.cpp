@@ -226,6 +226,24 @@ TEST(RequestMetrics, FollowTheirDefinitions) {
   EXPECT_THAT(values_of(record, "token_id"), ElementsAre(5, 6, 9, 7));
 }
 
+TEST(RequestMetrics, ACounterThatDidNotMoveGivesNoEnergy) {
+  ledger::LedgerSet ledgers;
+  const Clock clock;
+  for (const double energy : {8.0, 0.0}) {
+    Recorder recorder(kMetrics, ledgers, clock);
+    LogContext context{0, 1e5, true};
+    context.energy_j = energy;
+    record_log(made_up_log(), context, recorder);
+    const results::KernelRecord record = std::move(recorder).take();
+    const double given = values_of(record, "energy_per_output_token_j")[0];
+    if (energy > 0) {
+      EXPECT_NEAR(given, 8.0 / 4, 1e-12);
+    } else {
+      EXPECT_TRUE(std::isnan(given));
+    }
+  }
+}
+
 TEST(RequestMetrics, OnlyTheFirstMemberOfAGroupAnswers) {
   ledger::LedgerSet ledgers;
   const Clock clock;

@@ -99,7 +99,7 @@ void ExpertProducts::gate_up(const ExpertMatrices& matrices, const VectorInput& 
                              const Routing& routing, const GatedOutput& output, const Launch& launch) const {
   check_call(matrices, input, true);
   const ProductSite site{products_.limits_, products_.workspace_,
-                         std::min(matrices.experts, tokens * routing.chosen)};
+                         std::min(matrices.experts, tokens * routing.chosen), matrices.experts};
   if (tokens <= kMostVectors)
     return for_format(matrices.first, site, few_tokens(matrices, input, tokens, routing, output), launch);
   auto arguments = many_tokens(matrices, input, tokens, routing, output);
@@ -112,7 +112,7 @@ void ExpertProducts::down(const ExpertMatrices& matrices, const VectorInput& inp
                           const Launch& how) const {
   check_call(matrices, input, false);
   const ProductSite site{products_.limits_, products_.workspace_,
-                         std::min(matrices.experts, tokens * routing.chosen)};
+                         std::min(matrices.experts, tokens * routing.chosen), matrices.experts};
   if (tokens <= kMostVectors)
     return for_format(matrices.first, site, few_tokens(matrices, input, tokens, routing, output), how);
   for_format(matrices.first, site,

@@ -49,8 +49,9 @@ class ExpertProducts {
                const GatedOutput& output, const Launch& launch) const;
 
   /// residual[token] += Σ over the token's pairs of weight·(W·x[pair] + bias): `input` is BF16
-  /// [tokens·chosen, stride] without a norm, output.bias [experts, rows] or null. @param pairs fp32
-  /// [tokens·chosen, rows], used for more than 8 tokens only.
+  /// [tokens·chosen, stride] without a norm, output.bias [experts, rows] or null. Follows gate_up() of the
+  /// same routing: it reads that before its predecessor has ended. @param pairs fp32 [tokens·chosen, rows],
+  /// used for more than 8 tokens only.
   void down(const ExpertMatrices& matrices, const VectorInput& input, int tokens, const Routing& routing,
             const ResidualOutput& output, float* pairs, const Launch& launch) const;
 

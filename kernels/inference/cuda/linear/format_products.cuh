@@ -17,7 +17,7 @@ constexpr Shape shared_shape(WeightFormat format) {
     case WeightFormat::fp8_e4m3:
       return {1, 8, 8};
     case WeightFormat::mxfp4:
-      return {1, 8, 12};
+      return {1, 8, 6};
   }
   return {1, 8, 4};
 }
@@ -30,7 +30,7 @@ constexpr Shape alone_shape(WeightFormat format) {
     case WeightFormat::int4_awq:
       return {2, 8, 4};
     case WeightFormat::mxfp4:
-      return {2, 8, 8};
+      return {2, 8, 4};
   }
   return {2, 8, 3};
 }

@@ -11,7 +11,6 @@ struct DeviceLimits {
   std::size_t shared_of_multiprocessor = 0;  ///< bytes of shared memory
   std::size_t shared_of_block = 0;           ///< bytes that a block may opt into
   bool overlap = false;                      ///< has programmatic dependent launch
-  double bandwidth_of_multiprocessor = 0;    ///< bytes/s of the memory's datasheet; 0: unknown
   bool bulk_copies = false;                  ///< has them, and so has the code that was compiled for it
 };
 

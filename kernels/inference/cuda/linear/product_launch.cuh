@@ -3,6 +3,7 @@
 // memory that takes.
 
 #include <algorithm>
+#include <climits>
 #include <string>
 
 #include "base/error.hpp"
@@ -56,6 +57,7 @@ struct ProductSite {
   const DeviceLimits& limits;
   const Workspace& workspace;
   int most_active = 1;  ///< experts that may take part
+  int experts = 1;      ///< whose matrices lie behind each other
 };
 
 template <WeightFormat kFormat, Shape kShape, Experts kExperts, class Output>
@@ -92,7 +94,8 @@ constexpr std::size_t least_stages(int blocks_each) {
   return blocks_each > 1 ? 4 : 6;
 }
 /// Shared memory that a block of a ring product has statically, at most.
-inline constexpr std::size_t kRingStatic = sizeof(RingBlock) + kMostVectors * sizeof(float) + 64;
+inline constexpr std::size_t kRingStatic =
+    (sizeof(RingBlock) + kMostVectors * sizeof(float) + 64 + kStageAlign - 1) / kStageAlign * kStageAlign;
 
 inline RingShape ring_of(WeightFormat format, std::size_t vector_bytes, int blocks_each,
                          const DeviceLimits& limits) {
@@ -107,16 +110,19 @@ inline RingShape ring_of(WeightFormat format, std::size_t vector_bytes, int bloc
 }
 
 /// Which ring serves a product best, if any, by measurement (tests/bench/gemv_bench.cu on H100 and H200;
-/// docs/findings/inference-h100.md). BF16 rows come in copies of 1 KiB, of which a multiprocessor takes about
-/// 16 bytes a clock: enough for an H100, where one needs 14, and not for an H200. Two blocks share a
-/// multiprocessor, unless tiles are longer than their rings or in FP8: then one with a longer ring.
-inline RingShape choose_ring(WeightFormat format, std::size_t vector_bytes, std::size_t tile_bytes,
+/// docs/findings/inference-h100.md). Of a matrix with one tile a multiprocessor, or fewer, a block that
+/// leaves room for those of the next kernels asks for all at once. Of others two blocks share a
+/// multiprocessor, unless tiles are longer than their rings or in FP8: then one has a longer ring.
+/// @param tiles of the matrix; with experts, as many as you like.
+inline RingShape choose_ring(WeightFormat format, std::size_t vector_bytes, std::size_t tile_bytes, int tiles,
                              const DeviceLimits& limits) {
-  constexpr double kFast = 28e9;  // bytes/s
-  const bool fast = limits.bandwidth_of_multiprocessor > kFast;
-  if (!limits.bulk_copies || (fast && (format == WeightFormat::bf16 || format == WeightFormat::fp8_e4m3)))
-    return {};
-  const RingShape shared = ring_of(format, vector_bytes, kMostBlocks, limits);
+  if (!limits.bulk_copies) return {};
+  RingShape shared = ring_of(format, vector_bytes, kMostBlocks, limits);
+  if (tiles <= limits.multiprocessors &&
+      tile_bytes <= static_cast<std::size_t>(shared.stages) * stage_bytes(format)) {
+    shared.blocks_each = 1;
+    return shared;
+  }
   if (format != WeightFormat::bf16 && shared.stages == 0) return {};
   const bool long_tiles =
       format == WeightFormat::bf16 && tile_bytes > limits.shared_of_multiprocessor * 3 / 4;
@@ -134,15 +140,21 @@ bool launch_ring(const DeviceMatrix& matrix, const ProductSite& site, ProductArg
       kExperts == Experts::own_input ? arguments.vectors * arguments.chosen : arguments.vectors;
   const RingShape shape =
       choose_ring(kFormat, static_cast<std::size_t>(vectors) * vector_bytes(kFormat, units),
-                  static_cast<std::size_t>(units) * unit_bytes(kFormat), site.limits);
+                  static_cast<std::size_t>(units) * unit_bytes(kFormat),
+                  kExperts == Experts::none ? tile_count(matrix) : INT_MAX, site.limits);
   if (shape.stages == 0) return false;
+  CUtensorMap map{};
+  if constexpr (kFormat == WeightFormat::bf16) {
+    if (!has_weight_map(matrix)) return false;
+    map = weight_map(matrix, site.experts);
+  }
   fill(arguments.geometry, matrix);
   arguments.row_scales = matrix.scales;
   arguments.vector_bytes = vector_bytes(kFormat, units);
   const auto kernel = ring_product_kernel<kFormat, kExperts, Output>;
   gpu::launch(kernel, static_cast<unsigned>(site.limits.multiprocessors * shape.blocks_each), kRingThreads,
               shape.shared_bytes, launch.stream, launch.programmatic && site.limits.overlap, "product",
-              arguments, shape.stages, site.workspace.next_claims());
+              arguments, map, shape.stages, site.workspace.next_claims());
   return true;
 }
 

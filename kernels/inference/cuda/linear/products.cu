@@ -81,10 +81,6 @@ Products::Products() {
   limits_.shared_of_block =
       static_cast<std::size_t>(attribute(device, cudaDevAttrMaxSharedMemoryPerBlockOptin));
   limits_.overlap = attribute(device, cudaDevAttrComputeCapabilityMajor) >= 9;
-  // Double data rate; kHz and bits.
-  limits_.bandwidth_of_multiprocessor = 2e3 * attribute(device, cudaDevAttrMemoryClockRate) *
-                                        attribute(device, cudaDevAttrGlobalMemoryBusWidth) / 8 /
-                                        limits_.multiprocessors;
   cudaFuncAttributes compiled{};
   check(cudaFuncGetAttributes(&compiled, find_best), "cudaFuncGetAttributes");
   limits_.bulk_copies = limits_.overlap && compiled.ptxVersion >= 90;

@@ -35,6 +35,15 @@ __device__ std::uint32_t split_nibbles(std::uint32_t codes) {
   return __byte_perm(even, odd, 0x6420);
 }
 
+/// From nibbles to the places that unpack_e2m1 wants, in both halves of a word.
+__device__ std::uint32_t spread_e2m1(std::uint32_t nibbles) {
+  const auto magnitude = [&](int p) { return (nibbles >> (4 * p)) & 0x00070007U; };
+  const auto sign = [&](int p) { return (nibbles >> (4 * p + 3)) & 0x00010001U; };
+  const std::uint32_t last = magnitude(3);
+  return magnitude(0) << 6 | sign(0) << 15 | magnitude(1) << 3 | sign(1) << 12 | magnitude(2) | sign(2) << 9 |
+         (last & 0x00030003U) << 10 | (last & 0x00040004U) << 11 | sign(3) << 14;
+}
+
 __global__ void __launch_bounds__(kThreads)
     repack_codes(DeviceMatrix matrix, int first_row, int rows, const unsigned char* values) {
   const int in_unit = unit_columns(matrix.format), units = units_of(matrix.format, matrix.columns);
@@ -54,14 +63,14 @@ __global__ void __launch_bounds__(kThreads)
         codes =
             *reinterpret_cast<const uint2*>(values + static_cast<std::size_t>(row) * matrix.columns + column);
       // Codes of columns 8t … 8t + 7 are neighbours; column 2 of them is in byte 0.
-      put_e4m3(unit + code_place(matrix.format, place.within, column % in_unit + 2).byte, codes);
+      put_e4m3(unit + code_place(matrix.format, place.within, column % in_unit + 2), codes);
     } else {
       std::uint32_t codes = 0;
       if (exists)
         codes = *reinterpret_cast<const std::uint32_t*>(
             values + (static_cast<std::size_t>(row) * matrix.columns + column) / 2);
-      *reinterpret_cast<std::uint32_t*>(
-          unit + code_place(matrix.format, place.within, column % in_unit).byte) = split_nibbles(codes);
+      *reinterpret_cast<std::uint32_t*>(unit + code_place(matrix.format, place.within, column % in_unit)) =
+          matrix.format == WeightFormat::mxfp4 ? spread_e2m1(split_nibbles(codes)) : split_nibbles(codes);
     }
   }
 }
@@ -70,8 +79,9 @@ __global__ void __launch_bounds__(kThreads)
 __global__ void __launch_bounds__(kThreads)
     repack_scales(DeviceMatrix matrix, int first_row, int rows, const unsigned char* scales,
                   const unsigned char* zeros) {
+  constexpr int kScales = unit_columns(WeightFormat::mxfp4) / 32;
   const int units = units_of(matrix.format, matrix.columns);
-  const int groups = matrix.format == WeightFormat::mxfp4 ? units * 2 : units;
+  const int groups = matrix.format == WeightFormat::mxfp4 ? units * kScales : units;
   const std::size_t count =
       static_cast<std::size_t>(rows) * (matrix.format == WeightFormat::fp8_e4m3 ? 1 : groups);
   for (std::size_t i = blockIdx.x * std::size_t{kThreads} + threadIdx.x; i < count;
@@ -91,7 +101,7 @@ __global__ void __launch_bounds__(kThreads)
     } else {
       // Beyond the matrix, where codes are zeros, any finite scale.
       const int in_row = matrix.columns / 32;
-      unit_of(matrix, place, group / 2)[scale_place(matrix.format, place.within, group % 2)] =
+      unit_of(matrix, place, group / kScales)[scale_place(matrix.format, place.within, group % kScales)] =
           group < in_row ? scales[static_cast<std::size_t>(row) * in_row + group] : 127;
     }
   }
@@ -122,11 +132,11 @@ __global__ void __launch_bounds__(kThreads)
     uint4 result{};
     if (matrix.format == WeightFormat::fp8_e4m3) {
       const uint2 codes = *reinterpret_cast<const uint2*>(
-          unit + code_place(matrix.format, place.within, column % in_unit + 2).byte);
+          unit + code_place(matrix.format, place.within, column % in_unit + 2));
       result = scaled(unpack_e4m3<false>(codes.x, codes.y), matrix.scales[row]);
     } else {
       const std::uint32_t codes = *reinterpret_cast<const std::uint32_t*>(
-          unit + code_place(matrix.format, place.within, column % in_unit).byte);
+          unit + code_place(matrix.format, place.within, column % in_unit));
       if (matrix.format == WeightFormat::int4_awq) {
         const auto scale =
             *reinterpret_cast<const __half*>(unit + scale_place(matrix.format, place.within, 0));

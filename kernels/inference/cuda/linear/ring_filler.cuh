@@ -9,14 +9,25 @@ namespace sparkmpi::kernels::inference::gpu {
 inline constexpr int kSumBuffers = 2;
 inline constexpr int kMostActive = kMostVectors * kMostChosen;
 
+struct RingItem {
+  int active, tile;
+};
+
 /// What the warps of a block share.
 struct RingBlock {
   std::uint64_t full[kMostStages], empty[kMostStages];
   std::uint64_t sums_full[kSumBuffers], sums_empty[kSumBuffers];
-  Item stage_items[kMostStages];                   ///< whose weights a stage has; tile -1: no more
+  RingItem stage_items[kMostStages];               ///< whose weights a stage has; tile -1: no more
   std::int32_t experts[kMostActive];               ///< ids of the active experts
   std::int16_t pairs[kMostActive * kMostVectors];  ///< of each of them and each vector, or -1
 };
+
+/// The item whose weights a stage has. Only the lane that will hand the stage back reads it.
+__device__ inline RingItem item_of_stage(const RingBlock& block, int stage, int lane) {
+  RingItem item{};
+  if (lane == 0) item = block.stage_items[stage];
+  return {__shfl_sync(0xffffffffU, item.active, 0), __shfl_sync(0xffffffffU, item.tile, 0)};
+}
 
 /// Items that blocks claim: with experts on inputs of their own all experts of a tile together, so that
 /// nothing has to be added between blocks.
@@ -32,8 +43,9 @@ __device__ inline std::uint32_t claims_of(const Geometry& geometry, int actives)
 template <WeightFormat kFormat, Experts kExperts>
 class RingFiller {
  public:
-  __device__ RingFiller(const Geometry& geometry, const Ring& ring, RingBlock& block, int lane)
-      : geometry_(geometry), ring_(ring), block_(block), lane_(lane) {}
+  __device__ RingFiller(const Geometry& geometry, const CUtensorMap& map, const Ring& ring, RingBlock& block,
+                        int lane)
+      : geometry_(geometry), map_(map), ring_(ring), block_(block), lane_(lane) {}
 
   /// @param claimed how many items were claimed beyond the blocks' first ones; zero again when all blocks are
   /// done.
@@ -46,17 +58,18 @@ class RingFiller {
       if constexpr (kExperts == Experts::own_input) {
         for (int active = 0; active < actives; ++active) {
           const bool last = active + 1 == actives;
-          ask({active, 0, static_cast<int>(now)}, [&] {
+          ask({active, static_cast<int>(now)}, [&] {
             if (last) next = claim(claimed, claims);
           });
         }
       } else {
-        ask(item_at(geometry_, static_cast<int>(now)), [&] { next = claim(claimed, claims); });
+        ask({static_cast<int>(now) / geometry_.tiles, static_cast<int>(now) % geometry_.tiles},
+            [&] { next = claim(claimed, claims); });
       }
     }
     wait_for(ring_.empty + place_.index, place_.round ^ 1U);
     if (lane_ == 0) {
-      block_.stage_items[place_.index] = {0, 0, -1};
+      block_.stage_items[place_.index] = {0, -1};
       arrive_at(ring_.full + place_.index);
     }
   }
@@ -70,29 +83,31 @@ class RingFiller {
 
   /// @param before_last called before the last stage is asked for: a claim takes about as long as a stage.
   template <class Function>
-  __device__ void ask(const Item& item, const Function& before_last) {
-    const unsigned char* source = geometry_.data;
-    if constexpr (kExperts != Experts::none)
-      source += static_cast<std::size_t>(block_.experts[item.active]) * geometry_.expert_bytes;
-    int rows = kTileRows;
-    if constexpr (kFormat == WeightFormat::bf16) {
-      if (geometry_.order == RowOrder::plain) rows = min(rows, geometry_.rows - item.tile * kTileRows);
-      const int row = logical_row(geometry_.order, geometry_.rows, item.tile, min(lane_, rows - 1));
-      source += static_cast<std::size_t>(row) * geometry_.columns * 2;
-    } else {
-      source += static_cast<std::size_t>(item.tile) * geometry_.units * unit_bytes(kFormat);
-    }
+  __device__ void ask(const RingItem& item, const Function& before_last) {
+    const int expert = kExperts == Experts::none ? 0 : block_.experts[item.active];
+    const unsigned char* const source =
+        geometry_.data + static_cast<std::size_t>(expert) * geometry_.expert_bytes +
+        static_cast<std::size_t>(item.tile) * geometry_.units * unit_bytes(kFormat);
+    const int step =
+        expert * map_expert_steps(geometry_.order, geometry_.rows) + map_steps(geometry_.order, item.tile);
     for (int unit = 0; unit < geometry_.units; unit += kRingWarps) {
       if (unit + kRingWarps >= geometry_.units) before_last();
       wait_for(ring_.empty + place_.index, place_.round ^ 1U);
-      if (lane_ == 0) block_.stage_items[place_.index] = item;
-      fill_stage<kFormat>(geometry_, ring_.stages + place_.index * stage_bytes(kFormat),
-                          ring_.full + place_.index, source, rows, unit, lane_);
+      if (lane_ == 0) {
+        block_.stage_items[place_.index] = item;
+        unsigned char* const to = ring_.stages + place_.index * stage_bytes(kFormat);
+        if constexpr (kFormat == WeightFormat::bf16)
+          fill_stage(map_, to, ring_.full + place_.index, step, unit);
+        else
+          fill_stage<kFormat>(source, to, ring_.full + place_.index, unit, geometry_.units);
+      }
+      __syncwarp();
       place_.next(ring_.count);
     }
   }
 
   const Geometry& geometry_;
+  const CUtensorMap& map_;  ///< BF16
   const Ring& ring_;
   RingBlock& block_;
   RingPlace place_;

@@ -4,10 +4,10 @@
 // and one adds their sums and hands them to outputs.cuh, so that neither the memory nor the products wait for
 // a tile's end.
 //
-// Successors are released at once. Their blocks find no room before one of this kernel's ends, and then fill
-// their rings while its other blocks still work: a kernel whose rings were filled earlier would have taken
-// that bandwidth from this one, and leave the memory idle when this one ends (measured with
-// tests/bench/gemv_bench.cu).
+// Successors are released at once. Beside long products their blocks find no room before one of this kernel's
+// ends, and then fill their rings while its other blocks still work: a kernel whose rings were filled earlier
+// would have taken that bandwidth from this one, and leave the memory idle when this one ends. Short ones,
+// which ask for all their weights at their start, leave them room (choose_ring() of product_launch.cuh).
 
 #include "kernels/inference/cuda/linear/ring_filler.cuh"
 
@@ -35,9 +35,10 @@ __device__ inline void multiply_items(const ProductArguments<Output>& arguments,
   read_norms<kRingWarps>(arguments.input, arguments.vectors, geometry.columns, warp, lane, norms);
   while (true) {
     wait_for(ring.full + from.index, from.round);
-    const Item item = block.stage_items[from.index];
+    const RingItem item = item_of_stage(block, from.index, lane);
     if (item.tile < 0) return;
-    float tile_sums[1][2][4] = {};
+    constexpr int kChains = kFormat == WeightFormat::mxfp4 ? 1 : 2;
+    float tile_sums[1][kChains][4] = {};
     // Lanes of absent vectors read another one's; their results go nowhere.
     int row = vector;
     if constexpr (kExperts == Experts::own_input)
@@ -49,8 +50,8 @@ __device__ inline void multiply_items(const ProductArguments<Output>& arguments,
     for (int unit = share; unit < geometry.units + share; unit += kRingWarps) {
       wait_for(ring.full + from.index, from.round);
       if (unit < geometry.units)
-        multiply_unit<kFormat, 1, takes_raised_input(kFormat), 2, kRingRowBytes>(
-            tile_sums, ring.stages + from.index * stage_bytes(kFormat) + unit_place<kFormat>(share),
+        multiply_unit<kFormat, 1, takes_raised_input(kFormat), kChains, true>(
+            tile_sums, ring.stages + from.index * stage_bytes(kFormat) + share * unit_bytes(kFormat),
             lane_x + unit * unit_columns(kFormat) * 2, 0, lane);
       __syncwarp();
       if (lane == 0) arrive_at(ring.empty + from.index);
@@ -59,11 +60,15 @@ __device__ inline void multiply_items(const ProductArguments<Output>& arguments,
     wait_for(block.sums_empty + to.index, to.round ^ 1U);
     float* const buffer = sums + to.index * kRingWarps * 128;
     float2* const mine = reinterpret_cast<float2*>(buffer + warp * 128 + lane / 4 * 8 + lane % 4 * 2);
-    const float(&a)[4] = tile_sums[0][0], (&b)[4] = tile_sums[0][1];
-    mine[0] = {a[0] + b[0], a[1] + b[1]};
-    mine[32] = {a[2] + b[2], a[3] + b[3]};
-    __syncwarp();
-    if (lane == 0) arrive_at(block.sums_full + to.index);
+    float(&all)[4] = tile_sums[0][0];
+#pragma unroll
+    for (int chain = 1; chain < kChains; ++chain) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) all[i] += tile_sums[0][chain][i];
+    }
+    mine[0] = {all[0], all[1]};
+    mine[32] = {all[2], all[3]};
+    arrive_at(block.sums_full + to.index);
     to.next(kSumBuffers);
   }
 }
@@ -80,8 +85,7 @@ __device__ inline void take_sums(float (&values)[4], const float* sums, RingBloc
 #pragma unroll
     for (int j = 0; j < 4; ++j) values[j] += buffer[w * 128 + lane + 32 * j];
   }
-  __syncwarp();
-  if (lane == 0) arrive_at(block.sums_empty + from.index);
+  arrive_at(block.sums_empty + from.index);
   from.next(kSumBuffers);
 }
 
@@ -94,7 +98,7 @@ __device__ inline void finish_items(const ProductArguments<Output>& arguments, i
   float together[4] = {};
   while (true) {
     wait_for(ring.full + stage.index, stage.round);
-    const Item item = block.stage_items[stage.index];
+    const RingItem item = item_of_stage(block, stage.index, lane);
     if (item.tile < 0) break;
     TilePlace place = tile_place(geometry.order, geometry.rows, item.tile, arguments.vectors, lane);
     place.pair = place.vector;
@@ -152,8 +156,8 @@ __device__ inline void finish_items(const ProductArguments<Output>& arguments, i
 }
 
 template <WeightFormat kFormat, Experts kExperts, class Output>
-__device__ inline void multiply_by_ring(const ProductArguments<Output>& arguments, int stages,
-                                        std::uint32_t* claimed, unsigned char* shared) {
+__device__ inline void multiply_by_ring(const ProductArguments<Output>& arguments, const CUtensorMap& map,
+                                        int stages, std::uint32_t* claimed, unsigned char* shared) {
   __shared__ RingBlock block;
   __shared__ float norms[kMostVectors];
   float* const sums = reinterpret_cast<float*>(shared + stages * stage_bytes(kFormat));
@@ -168,24 +172,19 @@ __device__ inline void multiply_by_ring(const ProductArguments<Output>& argument
       ::cuda::ptx::mbarrier_init(block.empty + i, kRingWarps + 1);
     }
     for (int i = 0; i < kSumBuffers; ++i) {
-      ::cuda::ptx::mbarrier_init(block.sums_full + i, kRingWarps);
-      ::cuda::ptx::mbarrier_init(block.sums_empty + i, 1);
+      ::cuda::ptx::mbarrier_init(block.sums_full + i, kRingWarps * 32);
+      ::cuda::ptx::mbarrier_init(block.sums_empty + i, 32);
     }
     ::cuda::ptx::fence_mbarrier_init(::cuda::ptx::sem_release, ::cuda::ptx::scope_cluster);
   }
-  // What a row's last copy leaves of its unit is multiplied by zero: it must not be something else than a
-  // number.
-  if (kFormat == WeightFormat::bf16 && geometry.columns % 64 != 0) {
-    for (int i = thread; i < stages * stage_bytes(kFormat) / 16; i += kRingThreads)
-      reinterpret_cast<uint4*>(shared)[i] = uint4{0, 0, 0, 0};
-    ::cuda::ptx::fence_proxy_async(::cuda::ptx::space_shared);
-  }
   int actives = 1;
-  if constexpr (kExperts == Experts::none) {
+  if constexpr (kExperts != Experts::one_input) {
     release_successor();
   } else {
     await_predecessor();
     release_successor();
+  }
+  if constexpr (kExperts != Experts::none) {
     actives = __ldcg(arguments.active);
     for (int i = thread; i < actives; i += kRingThreads) block.experts[i] = __ldcg(geometry.experts + i);
     for (int i = thread; i < actives * arguments.vectors; i += kRingThreads) {
@@ -197,10 +196,10 @@ __device__ inline void multiply_by_ring(const ProductArguments<Output>& argument
   __syncthreads();
 
   if (warp == kRingWarps) {
-    RingFiller<kFormat, kExperts>(geometry, ring, block, lane).run(claimed, actives);
+    RingFiller<kFormat, kExperts>(geometry, map, ring, block, lane).run(claimed, actives);
     return;
   }
-  if constexpr (kExperts == Experts::none) await_predecessor();
+  if constexpr (kExperts != Experts::one_input) await_predecessor();
   if (warp < kRingWarps) {
     multiply_items<kFormat, kExperts>(arguments, ring, block, sums, x, norms, warp, lane);
   } else {
@@ -211,10 +210,11 @@ __device__ inline void multiply_by_ring(const ProductArguments<Output>& argument
 template <WeightFormat kFormat, Experts kExperts, class Output>
 __global__ void __launch_bounds__(kRingThreads, kMostBlocks)
     ring_product_kernel([[maybe_unused]] const __grid_constant__ ProductArguments<Output> arguments,
-                        [[maybe_unused]] int stages, [[maybe_unused]] std::uint32_t* claimed) {
+                        [[maybe_unused]] const __grid_constant__ CUtensorMap map, [[maybe_unused]] int stages,
+                        [[maybe_unused]] std::uint32_t* claimed) {
 #if __CUDA_ARCH__ >= 900
-  extern __shared__ __align__(128) unsigned char shared[];
-  multiply_by_ring<kFormat, kExperts>(arguments, stages, claimed, shared);
+  extern __shared__ __align__(kStageAlign) unsigned char shared[];
+  multiply_by_ring<kFormat, kExperts>(arguments, map, stages, claimed, shared);
 #endif
 }
 

@@ -1,22 +1,20 @@
 #pragma once
-// How a tile of 16 rows lies in device memory. A unit is what one warp reads at a time: kUnitColumns columns
-// of the tile. BF16 rows stay row-major; the units of the other formats are contiguous, one tile after the
-// other:
+// How a tile of 16 rows lies in device memory. A unit is what one warp reads at a time: unit_columns()
+// columns of the tile. BF16 rows stay row-major; the units of the other formats are contiguous, one tile
+// after the other:
 //
 //   fp8_e4m3   two blocks of 32 columns. Block: lane (g, t), g = lane / 4, t = lane % 4, has 16 bytes:
-//   columns
-//              8t … 8t + 7 of row g, then of row g + 8
+//              columns 8t … 8t + 7 of row g, then of row g + 8
 //   int4_awq   two blocks of 64 columns. Block: lane (g, t) has four words: columns 8t … 8t + 7 of row g and
-//   of row
-//              g + 8, then the same of columns 32 + 8t …. Then 8 × {scale of row g, of row g + 8} as halves,
-//              then 8 × {zero point of row g, of row g + 8} as bytes
-//   mxfp4      one block as int4_awq's, then 8 × {scales of row g, of row g + 8 for the first 32 columns, the
-//   same for
-//              the other 32}, E8M0 bytes
+//              of row g + 8, then the same of columns 32 + 8t …. Then 8 × {scale of row g, of row g + 8} as
+//              halves, then 8 × {zero point of row g, of row g + 8} as bytes
+//   mxfp4      two blocks as int4_awq's, then 8 × {scales of row g, of row g + 8 for the first 32 columns,
+//   the
+//              same for the next, …}, E8M0 bytes
 //
-// Within a word codes lie so that one shift and one mask make a register pair of two neighbouring columns
-// (unpack.cuh): FP8 columns (0, 1) in bytes (1, 3) and (2, 3) in bytes (0, 2); nibble p holds column 2p and
-// nibble p + 4 column 2p + 1.
+// Within a word codes lie so that a shift and a mask make a register pair of two neighbouring columns
+// (unpack.cuh): FP8 columns (0, 1) in bytes (1, 3) and (2, 3) in bytes (0, 2); int4 nibble p holds column 2p
+// and nibble p + 4 column 2p + 1; of mxfp4 codes half a word holds the even columns, the other the odd ones.
 
 #include <cstddef>
 #include <cstdint>
@@ -26,10 +24,11 @@
 namespace sparkmpi::kernels::inference::gpu {
 
 inline constexpr int kTileRows = 16;
+inline constexpr int kRingWarps = 8;  ///< warps of a ring product that multiply; units of a stage
 
 /// Columns of a unit, and its bytes.
 constexpr int unit_columns(WeightFormat format) {
-  return format == WeightFormat::int4_awq ? 128 : 64;
+  return format == WeightFormat::int4_awq || format == WeightFormat::mxfp4 ? 128 : 64;
 }
 constexpr int unit_bytes(WeightFormat format) {
   switch (format) {
@@ -40,7 +39,7 @@ constexpr int unit_bytes(WeightFormat format) {
     case WeightFormat::int4_awq:
       return 1024 + 32 + 16;
     case WeightFormat::mxfp4:
-      return 512 + 32;
+      return 1024 + 64;
   }
   return 0;
 }
@@ -80,27 +79,24 @@ constexpr TileRow tile_row(RowOrder order, int rows, int row) {
   return {0, 0};
 }
 
-/// Byte offset within a quantised unit of the code at (row of the tile, column of the unit); `nibble` is the
-/// code's place in that word, 0 for FP8.
-struct CodePlace {
-  int byte, nibble;
-};
-constexpr CodePlace code_place(WeightFormat format, int within, int column) {
-  const int g = within % 8, upper = within / 8, t = column % 32 / 8, c = column % 8;
+/// Byte offset within a quantised unit of the code at (row of the tile, column of the unit), of four bits the
+/// word that has it.
+constexpr int code_place(WeightFormat format, int within, int column) {
+  const int g = within % 8, upper = within / 8, t = column % 32 / 8;
   const int lane = g * 4 + t;
   if (format == WeightFormat::fp8_e4m3) {
-    const int in_word = (c % 4 < 2 ? 1 : 0) + c % 2 * 2;
-    return {column / 32 * 512 + lane * 16 + upper * 8 + c / 4 * 4 + in_word, 0};
+    const int c = column % 8, in_word = (c % 4 < 2 ? 1 : 0) + c % 2 * 2;
+    return column / 32 * 512 + lane * 16 + upper * 8 + c / 4 * 4 + in_word;
   }
   const int word = column / 32 % 2 * 2 + upper;
-  return {column / 64 * 512 + lane * 16 + word * 4, c / 2 + c % 2 * 4};
+  return column / 64 * 512 + lane * 16 + word * 4;
 }
 
 /// Byte offset within a unit of a row's scale (int4_awq: two bytes; mxfp4: of the 32 columns `block`), and of
 /// its zero point.
 constexpr int scale_place(WeightFormat format, int within, int block) {
   const int g = within % 8, upper = within / 8;
-  return format == WeightFormat::int4_awq ? 1024 + g * 4 + upper * 2 : 512 + g * 4 + block * 2 + upper;
+  return 1024 + (format == WeightFormat::int4_awq ? g * 4 + upper * 2 : g * 8 + block * 2 + upper);
 }
 constexpr int zero_place(int within) {
   return 1024 + 32 + within % 8 * 2 + within / 8;

@@ -51,17 +51,19 @@ __device__ inline Pairs unpack_int4(std::uint32_t word, std::uint32_t zero) {
   return pairs;
 }
 
-/// E2M1 with its exponent and mantissa on a BF16's is 2^-126 of the value, as for E4M3.
+/// E2M1 with its exponent and mantissa on a BF16's is 2^-126 of the value, as for E4M3. A half of the word
+/// holds a column of each pair, so that one shift brings signs to bit 15 and magnitudes to bits 8 to 6: pair
+/// 0 lies there, pair 1 three bits lower, pair 2 six; the last one has what is left, its magnitude in bits
+/// 13, 11 and 10, its sign in 14.
 template <bool kRaised>
 __device__ inline Pairs unpack_e2m1(std::uint32_t word) {
   constexpr std::uint32_t kScale = 0x7e807e80U;  // 2^126
-  Pairs pairs;
+  constexpr std::uint32_t kPlace = 0x81c081c0U;
+  Pairs pairs{{word & kPlace, (word << 3) & kPlace, (word << 6) & kPlace,
+               ((word >> 4) & 0x00c000c0U) | ((word >> 5) & 0x01000100U) | ((word << 1) & 0x80008000U)}};
+  if constexpr (!kRaised) {
 #pragma unroll
-  for (int p = 0; p < 4; ++p) {
-    const std::uint32_t top = word << (12 - 4 * p);
-    const std::uint32_t pair =
-        (top & 0x80008000U) | ((p < 2 ? word << (6 - 4 * p) : word >> (4 * p - 6)) & 0x01c001c0U);
-    pairs.pair[p] = kRaised ? pair : multiply_pair(pair, kScale);
+    for (std::uint32_t& pair : pairs.pair) pair = multiply_pair(pair, kScale);
   }
   return pairs;
 }

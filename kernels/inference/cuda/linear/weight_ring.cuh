@@ -7,17 +7,16 @@
 #include <cuda/ptx>
 
 #include "kernels/inference/cuda/launch.cuh"
+#include "kernels/inference/cuda/linear/weight_map.hpp"
 #include "kernels/inference/cuda/linear/weight_stream.cuh"
 
 namespace sparkmpi::kernels::inference::gpu {
 
-inline constexpr int kRingWarps = 8;    ///< that multiply
-inline constexpr int kMostStages = 16;  ///< of a ring
+inline constexpr int kMostStages = 16;              ///< of a ring
+inline constexpr std::uint32_t kStageAlign = 1024;  ///< of tensor copies with a swizzle
 
-/// BF16 rows lie this far apart in a stage, so that a quarter warp's two rows are in different banks.
-inline constexpr int kRingRowBytes = kRingWarps * 128 + 64;
-constexpr int stage_bytes(WeightFormat format) {
-  return format == WeightFormat::bf16 ? kTileRows * kRingRowBytes : kRingWarps * unit_bytes(format);
+constexpr std::uint32_t stage_bytes(WeightFormat format) {
+  return kRingWarps * unit_bytes(format);
 }
 
 /// A number of the round through a ring of buffers, for whoever fills it and whoever empties it.
@@ -46,35 +45,40 @@ struct Ring {
   int count;
 };
 
-/// Where a warp's unit lies in its stage.
-template <WeightFormat kFormat>
-__device__ inline int unit_place(int unit) {
-  return unit * (kFormat == WeightFormat::bf16 ? 128 : unit_bytes(kFormat));
+/// Weights are read once a step: in the second-level cache they give way to everything else.
+__device__ inline std::uint64_t read_once() {
+  std::uint64_t policy;
+  asm("createpolicy.fractional.L2::evict_first.b64 %0;" : "=l"(policy));
+  return policy;
 }
 
-/// One stage: units [unit, unit + kRingWarps) of an item, as far as there are any.
-/// @param source where the tile's rows (BF16: this lane's row) begin.
-/// @param rows that exist.
-template <WeightFormat kFormat>
-__device__ inline void fill_stage(const Geometry& geometry, unsigned char* to, std::uint64_t* full,
-                                  const unsigned char* source, int rows, int unit, int lane) {
+/// One stage of BF16 weights: units [unit, unit + kRingWarps) of a tile, zeros beyond the last.
+/// @param step the tile's place in the map (weight_map.hpp). By one lane.
+__device__ inline void fill_stage(const CUtensorMap& map, unsigned char* to, std::uint64_t* full, int step,
+                                  int unit) {
   using namespace ::cuda::ptx;
-  const int units = min(geometry.units - unit, kRingWarps);
-  if constexpr (kFormat == WeightFormat::bf16) {
-    const auto bytes = static_cast<std::uint32_t>(min(units * 64, geometry.columns - unit * 64) * 2);
-    if (lane == 0)
-      mbarrier_arrive_expect_tx(sem_release, scope_cta, space_shared, full,
-                                bytes * static_cast<std::uint32_t>(rows));
-    __syncwarp();
-    if (lane < rows)
-      cp_async_bulk(space_cluster, space_global, to + lane * kRingRowBytes, source + unit * 128, bytes, full);
-  } else if (lane == 0) {
-    const auto bytes = static_cast<std::uint32_t>(units * unit_bytes(kFormat));
-    mbarrier_arrive_expect_tx(sem_release, scope_cta, space_shared, full, bytes);
-    cp_async_bulk(space_cluster, space_global, to,
-                  source + static_cast<std::size_t>(unit) * unit_bytes(kFormat), bytes, full);
-  }
-  __syncwarp();
+  mbarrier_arrive_expect_tx(sem_release, scope_cta, space_shared, full, stage_bytes(WeightFormat::bf16));
+  asm volatile(
+      "cp.async.bulk.tensor.5d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.L2::cache_hint [%0], "
+      "[%1, {%2, %3, %2, %2, %4}], [%5], %6;" ::"r"(shared_address(to)),
+      "l"(&map), "r"(0), "r"(step), "r"(unit), "r"(shared_address(full)), "l"(read_once())
+      : "memory");
+}
+
+/// The same of other formats, as far as there are units. @param source where the tile begins.
+template <WeightFormat kFormat>
+__device__ inline void fill_stage(const unsigned char* source, unsigned char* to, std::uint64_t* full,
+                                  int unit, int units) {
+  using namespace ::cuda::ptx;
+  const auto bytes = static_cast<std::uint32_t>(min(units - unit, kRingWarps) * unit_bytes(kFormat));
+  mbarrier_arrive_expect_tx(sem_release, scope_cta, space_shared, full, bytes);
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, "
+      "[%3], "
+      "%4;" ::"r"(shared_address(to)),
+      "l"(source + static_cast<std::size_t>(unit) * unit_bytes(kFormat)), "r"(bytes),
+      "r"(shared_address(full)), "l"(read_once())
+      : "memory");
 }
 
 }  // namespace sparkmpi::kernels::inference::gpu

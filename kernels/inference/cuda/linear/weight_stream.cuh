@@ -7,6 +7,7 @@
 #include "kernels/inference/cuda/linear/async_copy.cuh"
 #include "kernels/inference/cuda/linear/tile_layout.cuh"
 #include "kernels/inference/cuda/linear/unpack.cuh"
+#include "kernels/inference/cuda/linear/weight_map.hpp"
 
 namespace sparkmpi::kernels::inference::gpu {
 
@@ -190,8 +191,9 @@ inline constexpr float kRaisedFp8 = 0x1p20F;               ///< 2^(120 - 100): t
 /// are then kRaisedFp8 times too small.
 /// @tparam kChains 1 or 2: sums of neighbouring products go to that many accumulators in turn, so that fewer
 /// products wait for the one before; their sum is the result.
-/// @tparam kRowBytes how far apart BF16 rows lie; 0: in WeightStream's order.
-template <WeightFormat kFormat, int kGroups, bool kRaised, int kChains = 1, int kRowBytes = 0>
+/// @tparam kMapped BF16 units lie as a tensor map brought them (weight_map.hpp), else in WeightStream's
+/// order.
+template <WeightFormat kFormat, int kGroups, bool kRaised, int kChains = 1, bool kMapped = false>
 __device__ inline void multiply_unit(float (&sums)[kGroups][kChains][4], const unsigned char* unit,
                                      const unsigned char* x, int group_bytes, int lane) {
   const int g = lane / 4, t = lane % 4;
@@ -218,9 +220,9 @@ __device__ inline void multiply_unit(float (&sums)[kGroups][kChains][4], const u
   if constexpr (kFormat == WeightFormat::bf16) {
 #pragma unroll
     for (int block = 0; block < 2; ++block) {
-      const int place = kRowBytes > 0 ? g * kRowBytes + (block * 4 + t) * 16
-                                      : g * 128 + ((block * 4 + t) ^ (g % 2 * 4)) * 16;
-      const uint4 lower = piece(place), upper = piece(place + (kRowBytes > 0 ? 8 * kRowBytes : 1024));
+      const int row = kMapped ? map_row(g) : g, turned = kMapped ? row : g % 2 * 4;
+      const int place = row * 128 + ((block * 4 + t) ^ turned) * 16;
+      const uint4 lower = piece(place), upper = piece(place + 1024);
       multiply(sums, {{lower.x, lower.y, lower.z, lower.w}}, {{upper.x, upper.y, upper.z, upper.w}}, block);
     }
   } else if constexpr (kFormat == WeightFormat::fp8_e4m3) {
@@ -244,15 +246,19 @@ __device__ inline void multiply_unit(float (&sums)[kGroups][kChains][4], const u
     const float2 scale = __half22float2(scales);
     add_scaled(part, scale.x, scale.y);
   } else {
-    const std::uint32_t scales = *reinterpret_cast<const std::uint32_t*>(unit + scale_place(kFormat, g, 0));
-    const uint4 codes = piece(lane * 16);
-    const std::uint32_t words[4] = {codes.x, codes.y, codes.z, codes.w};
+    const uint2 scales = *reinterpret_cast<const uint2*>(unit + scale_place(kFormat, g, 0));
 #pragma unroll
-    for (int block = 0; block < 2; ++block) {
-      float part[kGroups][kChains][4] = {};
-      multiply(part, unpack_e2m1<kRaised>(words[2 * block]), unpack_e2m1<kRaised>(words[2 * block + 1]),
-               block);
-      add_scaled(part, e8m0<kRaised>(scales, 2 * block), e8m0<kRaised>(scales, 2 * block + 1));
+    for (int half = 0; half < 2; ++half) {
+      const uint4 codes = piece(half * 512 + lane * 16);
+      const std::uint32_t words[4] = {codes.x, codes.y, codes.z, codes.w};
+#pragma unroll
+      for (int block = 0; block < 2; ++block) {
+        float part[kGroups][kChains][4] = {};
+        multiply(part, unpack_e2m1<kRaised>(words[2 * block]), unpack_e2m1<kRaised>(words[2 * block + 1]),
+                 half * 2 + block);
+        const std::uint32_t of_half = half == 0 ? scales.x : scales.y;
+        add_scaled(part, e8m0<kRaised>(of_half, 2 * block), e8m0<kRaised>(of_half, 2 * block + 1));
+      }
     }
   }
 }

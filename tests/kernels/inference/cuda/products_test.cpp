@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 
 #include "base/error.hpp"
+#include "kernels/inference/cuda/linear/tile_layout.cuh"
+#include "kernels/inference/cuda/linear/weight_map.hpp"
 #include "tests/kernels/inference/cuda/device_data.hpp"
 
 namespace sparkmpi::kernels::inference::gpu {
@@ -10,16 +12,20 @@ namespace {
 
 class ProductsTest : public GpuTest {
  protected:
-  /// Row lengths that end within a unit, within a warp's share, and over several slices.
+  /// Row lengths that end within a unit, within a warp's share, and over several slices; the last BF16 ones
+  /// are whole units, as tensor maps want them.
   std::vector<int> columns() const {
     switch (GetParam()) {
       case WeightFormat::int4_awq:
         return {128, 1536, 4224};
       case WeightFormat::mxfp4:
         return {32, 96, 2880};
-      default:
+      case WeightFormat::bf16:
+        return {8, 136, 1544, 4104, 64, 4096};
+      case WeightFormat::fp8_e4m3:
         return {8, 136, 1544, 4104};
     }
+    return {};
   }
 };
 
@@ -62,7 +68,7 @@ std::vector<Difference> stored_product(const Products& products, const TestMatri
 TEST_P(ProductsTest, StoreWithBiasAndNormAtEveryBatch) {
   const Products products;
   for (const int columns : columns()) {
-    for (const int rows : {8, 72, 1037}) {
+    for (const int rows : {8, 72, 1037, 1040}) {
       const TestMatrices weights(GetParam(), RowOrder::plain, rows, columns, 1, random);
       const std::vector<float> bias = uniforms(random, wide(rows), -3, 3);
       for (const int vectors : {1, 2, 3, 5, 8}) {
@@ -90,8 +96,9 @@ TEST_P(ProductsTest, ColumnsBeyondSharedMemoryInSlices) {
 TEST_P(ProductsTest, ResidualAndFirstHalfOfTheNextNorm) {
   const Products products;
   for (const int vectors : {1, 3, 8}) {
-    for (const int columns : {columns().back(), 28672}) {
-      const int rows = 88, stride = rows;
+    for (const auto& [rows, columns] :
+         {std::pair{88, columns().back()}, {96, columns().back()}, {88, 28672}, {96, 28672}}) {
+      const int stride = rows;
       const TestMatrices weights(GetParam(), RowOrder::plain, rows, columns, 1, random);
       const TestVectors x(vectors, columns, columns, false, random);
       const std::vector<float> before = uniforms(random, wide(vectors) * wide(stride), -9, 9),
@@ -136,36 +143,41 @@ TEST_P(ProductsTest, ResidualAndFirstHalfOfTheNextNorm) {
 
 TEST_P(ProductsTest, GatedInBothOrdersWithEveryActivation) {
   const Products products;
+  std::vector<int> lengths{columns()[1]};
+  if (GetParam() == WeightFormat::bf16) lengths.push_back(64);  // for the tensor map
   for (const RowOrder order : {RowOrder::gate_then_up, RowOrder::gate_up_interleaved}) {
-    const int columns = this->columns()[1], rows = 144;
-    const TestMatrices weights(GetParam(), order, rows, columns, 1, random);
-    const std::vector<float> bias = uniforms(random, wide(rows), -3, 3);
-    const DeviceArray<float> device_bias(bias);
-    for (const Activation activation :
-         {Activation::silu, Activation::gelu_tanh, Activation::clamped_swiglu}) {
-      for (const int vectors : {1, 5, 8}) {
-        const TestVectors x(vectors, columns, columns, true, random);
-        const DeviceArray<Bf16> y(wide(vectors) * wide(rows / 2));
-        products.multiply(weights.matrix(), x.input, vectors,
-                          GatedOutput{y.data(), rows / 2, device_bias.data(), activation}, {});
-        ASSERT_EQ(cudaDeviceSynchronize(), cudaSuccess);
-        const auto result = y.read();
-        std::vector<Difference> differences;
-        for (int v = 0; v < vectors; ++v) {
-          for (int i = 0; i < rows / 2; ++i) {
-            const auto [gate_row, up_row] = gate_and_up(weights.matrix(), i);
-            double size = 0, other = 0;
-            const double gate = x.product(weights.row(0, gate_row), columns, v, size) +
-                                static_cast<double>(bias[wide(gate_row)]);
-            const double up = x.product(weights.row(0, up_row), columns, v, other) +
-                              static_cast<double>(bias[wide(up_row)]);
-            const double expected = activated(activation, gate, up);
-            const double error = 2 * accumulation_error(size + other) * (1 + std::abs(gate) + std::abs(up));
-            differences.push_back({static_cast<double>(to_float(result[wide(v) * wide(rows / 2) + wide(i)])),
-                                   expected, error + std::abs(expected) / 256 + 1e-5});
+    for (const int columns : lengths) {
+      const int rows = 144;
+      const TestMatrices weights(GetParam(), order, rows, columns, 1, random);
+      const std::vector<float> bias = uniforms(random, wide(rows), -3, 3);
+      const DeviceArray<float> device_bias(bias);
+      for (const Activation activation :
+           {Activation::silu, Activation::gelu_tanh, Activation::clamped_swiglu}) {
+        for (const int vectors : {1, 5, 8}) {
+          const TestVectors x(vectors, columns, columns, true, random);
+          const DeviceArray<Bf16> y(wide(vectors) * wide(rows / 2));
+          products.multiply(weights.matrix(), x.input, vectors,
+                            GatedOutput{y.data(), rows / 2, device_bias.data(), activation}, {});
+          ASSERT_EQ(cudaDeviceSynchronize(), cudaSuccess);
+          const auto result = y.read();
+          std::vector<Difference> differences;
+          for (int v = 0; v < vectors; ++v) {
+            for (int i = 0; i < rows / 2; ++i) {
+              const auto [gate_row, up_row] = gate_and_up(weights.matrix(), i);
+              double size = 0, other = 0;
+              const double gate = x.product(weights.row(0, gate_row), columns, v, size) +
+                                  static_cast<double>(bias[wide(gate_row)]);
+              const double up = x.product(weights.row(0, up_row), columns, v, other) +
+                                static_cast<double>(bias[wide(up_row)]);
+              const double expected = activated(activation, gate, up);
+              const double error = 2 * accumulation_error(size + other) * (1 + std::abs(gate) + std::abs(up));
+              differences.push_back(
+                  {static_cast<double>(to_float(result[wide(v) * wide(rows / 2) + wide(i)])), expected,
+                   error + std::abs(expected) / 256 + 1e-5});
+            }
           }
+          expect_near(differences);
         }
-        expect_near(differences);
       }
     }
   }
@@ -291,6 +303,27 @@ TEST_P(ProductsTest, RefusesWhatItCannotHold) {
   EXPECT_THROW(products.multiply(matrix, input, 1, ResidualOutput{}, {}), UsageError);
   matrix.rows = 24;
   EXPECT_THROW(check_shape(matrix), UsageError);
+}
+
+TEST(WeightMap, ReachesEveryRowOfATileOnce) {
+  constexpr int kRows = 96, kExperts = 3;
+  for (const RowOrder order : {RowOrder::plain, RowOrder::gate_then_up, RowOrder::gate_up_interleaved}) {
+    const MapRows steps = map_rows(order, kRows);
+    for (int expert = 0; expert < kExperts; ++expert) {
+      for (int tile = 0; tile < kRows / kTileRows; ++tile) {
+        const int first = expert * map_expert_steps(order, kRows) + map_steps(order, tile);
+        for (int within = 0; within < kTileRows; ++within) {
+          // A box is filled in the order of its dimensions: four pairs, the two of a pair, two halves.
+          const int place = map_row(within % 8);
+          const auto row = static_cast<std::uint64_t>(first + place % 4) * steps.of_pair +
+                           static_cast<std::uint64_t>(place / 4) * steps.within_pair +
+                           static_cast<std::uint64_t>(within / 8) * steps.of_half;
+          EXPECT_EQ(row, static_cast<std::uint64_t>(expert * kRows + logical_row(order, kRows, tile, within)))
+              << "order " << static_cast<int>(order) << ", tile " << tile << ", row " << within;
+        }
+      }
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, ProductsTest,
