@@ -76,14 +76,14 @@ std::optional<ModelFit> widest_fit(const ModelConfig& config, std::uint64_t memo
   return std::nullopt;
 }
 
-std::optional<int> fewest_members(const ModelConfig& config, std::uint64_t memory_bytes) {
+std::optional<Division> fewest_members(const ModelConfig& config, std::uint64_t memory_bytes) {
   // With fewer, the narrowest format's weights alone are more than all their memory.
   const std::uint64_t least =
       candidates(config).back().weight_bytes() / std::max<std::uint64_t>(1, memory_bytes);
   for (int members = static_cast<int>(std::clamp<std::uint64_t>(least, 2, 1U << 30U));
        members <= config.heads; ++members) {
     try {
-      if (widest_fit(config, memory_bytes, members)) return members;
+      if (const auto fit = widest_fit(config, memory_bytes, members)) return Division{members, *fit};
     } catch (const UsageError&) {
       continue;  // divided between more it may be
     }
@@ -98,10 +98,8 @@ std::string describe_fit(const ModelConfig& config, std::uint64_t memory_bytes, 
   std::string text = fmt::format("no: {} of weights in {}, {} of memory",
                                  format_bytes(static_cast<double>(largest_needs(needs).weights)),
                                  precision_of(narrowest), format_bytes(static_cast<double>(memory_bytes)));
-  if (const auto more = fewest_members(config, memory_bytes)) {
-    text += fmt::format("; in {} with --tp {}", precision_of(widest_fit(config, memory_bytes, *more)->config),
-                        *more);
-  }
+  if (const auto more = fewest_members(config, memory_bytes))
+    text += fmt::format("; in {} with --tp {}", precision_of(more->fit.config), more->members);
   return text;
 }
 

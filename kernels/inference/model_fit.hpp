@@ -37,9 +37,14 @@ struct ModelFit {
 std::optional<ModelFit> widest_fit(const ModelConfig& config, std::uint64_t memory_bytes, int members = 1);
 inline constexpr std::int64_t kLeastKvTokens = 512;
 
+struct Division {
+  int members;
+  ModelFit fit;
+};
+
 /// The least number of members, at least 2, of `memory_bytes` each, between which the model can be divided so
-/// that it fits in some format. Nothing where it fits none.
-std::optional<int> fewest_members(const ModelConfig& config, std::uint64_t memory_bytes);
+/// that it fits in some format, and that fit. Nothing where it fits none.
+std::optional<Division> fewest_members(const ModelConfig& config, std::uint64_t memory_bytes);
 
 /// "bf16, 43210 tokens", or the sum that shows why not and what would help: "no: 37.1 GiB of weights in awq,
 /// 23.5 GiB of memory; in awq with --tp 2". Throws UsageError as widest_fit does.

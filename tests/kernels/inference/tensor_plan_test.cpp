@@ -109,8 +109,10 @@ TEST(ModelFit, TheFewestMembersAreTheFirstThatFit) {
   const ModelConfig config = find_model("gpt-oss-120b", std::nullopt).config;
   const auto fewest = fewest_members(config, 24 * kGib);
   ASSERT_TRUE(fewest);
-  EXPECT_FALSE(widest_fit(config, 24 * kGib, *fewest - 1));
-  EXPECT_TRUE(widest_fit(config, 24 * kGib, *fewest));
+  EXPECT_FALSE(widest_fit(config, 24 * kGib, fewest->members - 1));
+  const auto fit = widest_fit(config, 24 * kGib, fewest->members);
+  ASSERT_TRUE(fit);
+  EXPECT_EQ(fewest->fit.kv_tokens, fit->kv_tokens);
   // Every member has the whole embedding, which is 1.1 GiB.
   EXPECT_FALSE(fewest_members(config, kGib));
 }

@@ -113,7 +113,7 @@ inline RingShape ring_of(WeightFormat format, std::size_t vector_bytes, int bloc
 /// docs/findings/inference-h100.md). Of a matrix with one tile a multiprocessor, or fewer, a block that
 /// leaves room for those of the next kernels asks for all at once. Of others two blocks share a
 /// multiprocessor, unless tiles are longer than their rings or in FP8: then one has a longer ring.
-/// @param tiles of the matrix; with experts, as many as you like.
+/// @param tiles of the matrix; INT_MAX where experts share a launch.
 inline RingShape choose_ring(WeightFormat format, std::size_t vector_bytes, std::size_t tile_bytes, int tiles,
                              const DeviceLimits& limits) {
   if (!limits.bulk_copies) return {};
