@@ -136,6 +136,36 @@ __device__ inline void read_norms(const VectorInput& input, int vectors, int col
   }
 }
 
+/// A warp's sums of a tile (the accumulators of mma.m16n8k16) into the block's buffer, 128 floats a warp.
+__device__ inline void leave_sums(const float (&sums)[4], float* buffer, int warp, int lane) {
+  float2* const mine = reinterpret_cast<float2*>(buffer + warp * 128 + lane / 4 * 8 + lane % 4 * 2);
+  mine[0] = {sums[0], sums[1]};
+  mine[32] = {sums[2], sums[3]};
+}
+/// The sums of all warps: value j is row lane / 8 + 4j and vector lane % 8 of the tile.
+template <int kWarps>
+__device__ inline void add_sums(float (&values)[4], const float* buffer, int lane) {
+#pragma unroll
+  for (int j = 0; j < 4; ++j) values[j] = 0;
+#pragma unroll
+  for (int w = 0; w < kWarps; ++w) {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) values[j] += buffer[w * 128 + lane + 32 * j];
+  }
+}
+
+/// A block's best row of each vector, a lane each, as one of the parts that arg_max() compares. There may be
+/// fewer blocks than parts: the rest hold nothing.
+template <class Output>
+__device__ inline void leave_best(const ProductArguments<Output>& arguments, RunningBest best, int lane) {
+  for (int part = static_cast<int>(blockIdx.x); lane < arguments.vectors && part < arguments.best_parts;
+       part += static_cast<int>(gridDim.x)) {
+    arguments.output.best[part * arguments.vectors + lane] = best.value;
+    arguments.output.row[part * arguments.vectors + lane] = best.row;
+    best = RunningBest{};
+  }
+}
+
 /// Adds this part of a tile to the workspace. True for the last part's warp, whose values are then the whole
 /// sums.
 template <class Output>
@@ -244,18 +274,12 @@ __global__ void __launch_bounds__(kTeams* kWarps * 32, 3 - kTeams)
             tile_sums, bytes, lane_x + (unit - first_unit) * unit_columns(kFormat) * 2, 0, lane);
       }
       float* const buffer = sums + (team * 2 + index / kTeams % 2) * kWarps * 128;
-      float2* const mine = reinterpret_cast<float2*>(buffer + warp * 128 + lane / 4 * 8 + lane % 4 * 2);
-      mine[0] = {tile_sums[0][0][0], tile_sums[0][0][1]};
-      mine[32] = {tile_sums[0][0][2], tile_sums[0][0][3]};
+      leave_sums(tile_sums[0][0], buffer, warp, lane);
       join_team<kTeams, kWarps>(team);
       if (!finishes) continue;
 
-      float values[4] = {};
-#pragma unroll
-      for (int w = 0; w < kWarps; ++w) {
-#pragma unroll
-        for (int j = 0; j < 4; ++j) values[j] += buffer[w * 128 + lane + 32 * j];
-      }
+      float values[4];
+      add_sums<kWarps>(values, buffer, lane);
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
         if (!place.valid[j]) values[j] = 0;
@@ -291,13 +315,7 @@ __global__ void __launch_bounds__(kTeams* kWarps * 32, 3 - kTeams)
     if (block_warp == 0 && lane < arguments.vectors) {
       for (int w = 1; w < kShape.all_warps(); ++w)
         best.offer(best_values[w * 8 + lane], best_rows[w * 8 + lane]);
-      // There may be fewer blocks than parts: the rest hold nothing.
-      for (int part = static_cast<int>(blockIdx.x); part < arguments.best_parts;
-           part += static_cast<int>(gridDim.x)) {
-        arguments.output.best[part * arguments.vectors + lane] = best.value;
-        arguments.output.row[part * arguments.vectors + lane] = best.row;
-        best = RunningBest{};
-      }
+      leave_best(arguments, best, lane);
     }
   }
 }

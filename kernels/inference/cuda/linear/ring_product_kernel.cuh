@@ -59,32 +59,23 @@ __device__ inline void multiply_items(const ProductArguments<Output>& arguments,
     }
     wait_for(block.sums_empty + to.index, to.round ^ 1U);
     float* const buffer = sums + to.index * kRingWarps * 128;
-    float2* const mine = reinterpret_cast<float2*>(buffer + warp * 128 + lane / 4 * 8 + lane % 4 * 2);
     float(&all)[4] = tile_sums[0][0];
 #pragma unroll
     for (int chain = 1; chain < kChains; ++chain) {
 #pragma unroll
       for (int i = 0; i < 4; ++i) all[i] += tile_sums[0][chain][i];
     }
-    mine[0] = {all[0], all[1]};
-    mine[32] = {all[2], all[3]};
+    leave_sums(all, buffer, warp, lane);
     arrive_at(block.sums_full + to.index);
     to.next(kSumBuffers);
   }
 }
 
-/// The sums of the warps, row lane / 8 + 4j and vector lane % 8 of the tile.
+/// add_sums() of the next tile, when it is there.
 __device__ inline void take_sums(float (&values)[4], const float* sums, RingBlock& block, RingPlace& from,
                                  int lane) {
   wait_for(block.sums_full + from.index, from.round);
-  const float* const buffer = sums + from.index * kRingWarps * 128;
-#pragma unroll
-  for (int j = 0; j < 4; ++j) values[j] = 0;
-#pragma unroll
-  for (int w = 0; w < kRingWarps; ++w) {
-#pragma unroll
-    for (int j = 0; j < 4; ++j) values[j] += buffer[w * 128 + lane + 32 * j];
-  }
+  add_sums<kRingWarps>(values, sums + from.index * kRingWarps * 128, lane);
   arrive_at(block.sums_empty + from.index);
   from.next(kSumBuffers);
 }
@@ -145,13 +136,7 @@ __device__ inline void finish_items(const ProductArguments<Output>& arguments, i
   }
   if constexpr (std::is_same_v<Output, ArgMaxOutput>) {
     best.join_lanes();
-    // There may be fewer blocks than parts: the rest hold nothing.
-    for (int part = static_cast<int>(blockIdx.x); lane < arguments.vectors && part < arguments.best_parts;
-         part += static_cast<int>(gridDim.x)) {
-      arguments.output.best[part * arguments.vectors + lane] = best.value;
-      arguments.output.row[part * arguments.vectors + lane] = best.row;
-      best = RunningBest{};
-    }
+    leave_best(arguments, best, lane);
   }
 }
 
@@ -178,12 +163,8 @@ __device__ inline void multiply_by_ring(const ProductArguments<Output>& argument
     ::cuda::ptx::fence_mbarrier_init(::cuda::ptx::sem_release, ::cuda::ptx::scope_cluster);
   }
   int actives = 1;
-  if constexpr (kExperts != Experts::one_input) {
-    release_successor();
-  } else {
-    await_predecessor();
-    release_successor();
-  }
+  if constexpr (kExperts == Experts::one_input) await_predecessor();
+  release_successor();
   if constexpr (kExperts != Experts::none) {
     actives = __ldcg(arguments.active);
     for (int i = thread; i < actives; i += kRingThreads) block.experts[i] = __ldcg(geometry.experts + i);
@@ -213,8 +194,9 @@ __global__ void __launch_bounds__(kRingThreads, kMostBlocks)
                         [[maybe_unused]] const __grid_constant__ CUtensorMap map, [[maybe_unused]] int stages,
                         [[maybe_unused]] std::uint32_t* claimed) {
 #if __CUDA_ARCH__ >= 900
-  extern __shared__ __align__(kStageAlign) unsigned char shared[];
-  multiply_by_ring<kFormat, kExperts>(arguments, map, stages, claimed, shared);
+  // Arrays of one name share one alignment: not `shared`, as the other kernels call theirs.
+  extern __shared__ __align__(kStageAlign) unsigned char ring_memory[];
+  multiply_by_ring<kFormat, kExperts>(arguments, map, stages, claimed, ring_memory);
 #endif
 }
 

@@ -24,7 +24,6 @@
 namespace sparkmpi::kernels::inference::gpu {
 
 inline constexpr int kTileRows = 16;
-inline constexpr int kRingWarps = 8;  ///< warps of a ring product that multiply; units of a stage
 
 /// Columns of a unit, and its bytes.
 constexpr int unit_columns(WeightFormat format) {

@@ -39,10 +39,11 @@ CUtensorMap weight_map(const DeviceMatrix& matrix, int experts) {
   const cuuint64_t strides[4] = {rows.of_pair * row_bytes, rows.within_pair * row_bytes,
                                  rows.of_half * row_bytes, kColumns * 2};
   const cuuint32_t box[5] = {kColumns, 4, 2, 2, kRingWarps}, every[5] = {1, 1, 1, 1, 1};
+  static const auto encode = encoder();  // launches outside of a graph need not look for it again
   CUtensorMap map{};
-  const CUresult made = encoder()(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 5, matrix.data, sizes, strides, box,
-                                  every, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-                                  CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  const CUresult made = encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 5, matrix.data, sizes, strides, box,
+                               every, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                               CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (made != CUDA_SUCCESS) {
     throw Error(fmt::format("cuTensorMapEncodeTiled refuses a matrix of {} rows and {} columns: CUresult {}",
                             matrix.rows, matrix.columns, static_cast<int>(made)));

@@ -9,6 +9,8 @@
 
 namespace sparkmpi::kernels::inference::gpu {
 
+inline constexpr int kRingWarps = 8;  ///< warps of a ring product that multiply; units of a stage
+
 /// Whether a tensor map can describe the matrix: BF16, whole tiles and units.
 bool has_weight_map(const DeviceMatrix& matrix);
 
