@@ -10,6 +10,7 @@ struct DeviceLimits {
   int multiprocessors = 0;
   std::size_t shared_of_multiprocessor = 0;  ///< bytes of shared memory
   std::size_t shared_of_block = 0;           ///< bytes that a block may opt into
+  std::size_t bytes_under_way = 0;           ///< that a multiprocessor has asked the memory for, at most
   bool overlap = false;                      ///< has programmatic dependent launch
   bool bulk_copies = false;                  ///< has them, and so has the code that was compiled for it
 };

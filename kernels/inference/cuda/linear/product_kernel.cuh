@@ -80,60 +80,70 @@ __device__ inline uint4 raised(const uint4& pairs) {
 }
 
 /// Copies the vectors' columns of a slice to shared memory, zeros beyond the matrix and for absent vectors of
-/// an expert.
+/// an expert. Many reads are under way at once: beside the weights' each takes a microsecond and more.
 template <WeightFormat kFormat, int kThreads, Experts kExperts, class Output>
 __device__ inline void load_vectors(const ProductArguments<Output>& arguments, int vectors, const Item& item,
                                     unsigned char* x) {
   const Geometry& geometry = arguments.geometry;
   const int first = item.slice * geometry.slice_units * unit_columns(kFormat);
   const int pieces = geometry.slice_units * unit_columns(kFormat) / 8;
-  constexpr int kAtOnce = 4;
-#pragma unroll 1
-  for (int v0 = 0; v0 < vectors; v0 += kAtOnce) {
-    const std::uint16_t* source[kAtOnce];
+  constexpr int kAtOnce = 8;
+  int row = 0, piece = static_cast<int>(threadIdx.x);
+  const std::uint16_t* from = nullptr;
+  const auto open_row = [&] {
+    int source = row;
+    if constexpr (kExperts == Experts::own_input)
+      source = pair_of(arguments.active, item.active, row, arguments.chosen);
+    from = source < 0 ? nullptr
+                      : arguments.input.x + static_cast<std::size_t>(source) * arguments.input.stride + first;
+  };
+  open_row();
+  for (int found = kAtOnce; found == kAtOnce;) {
+    uint4 values[kAtOnce];
+    std::uint32_t place[kAtOnce];
+    found = 0;
 #pragma unroll
     for (int i = 0; i < kAtOnce; ++i) {
-      int row = v0 + i < vectors ? v0 + i : -1;
-      if constexpr (kExperts == Experts::own_input) {
-        if (row >= 0) row = pair_of(arguments.active, item.active, row, arguments.chosen);
+      while (piece >= pieces && row < vectors) {
+        piece -= pieces;
+        if (++row < vectors) open_row();
       }
-      source[i] = row < 0
-                      ? nullptr
-                      : arguments.input.x + static_cast<std::size_t>(row) * arguments.input.stride + first;
+      if (row >= vectors) continue;
+      ++found;
+      const bool exists = from != nullptr && first + piece * 8 < geometry.columns;
+      values[i] = exists ? __ldcg(reinterpret_cast<const uint4*>(from + piece * 8)) : uint4{0, 0, 0, 0};
+      place[i] = row * arguments.vector_bytes + piece * 16;
+      piece += kThreads;
     }
-    for (int piece = static_cast<int>(threadIdx.x); piece < pieces; piece += kThreads) {
-      uint4 values[kAtOnce];
-      const bool exists = first + piece * 8 < geometry.columns;
 #pragma unroll
-      for (int i = 0; i < kAtOnce; ++i) {
-        values[i] = uint4{0, 0, 0, 0};
-        if (exists && source[i] != nullptr)
-          values[i] = raised<kFormat>(__ldcg(reinterpret_cast<const uint4*>(source[i] + piece * 8)));
-      }
-#pragma unroll
-      for (int i = 0; i < kAtOnce; ++i) {
-        if (v0 + i < vectors)
-          *reinterpret_cast<uint4*>(x + (v0 + i) * arguments.vector_bytes + piece * 16) = values[i];
-      }
+    for (int i = 0; i < kAtOnce; ++i) {
+      if (i < found) *reinterpret_cast<uint4*>(x + place[i]) = raised<kFormat>(values[i]);
     }
   }
 }
 
-/// 1/√(mean + ε) of each vector from its partial sums, by a team's warps.
-template <int kWarps>
-__device__ inline void read_norms(const VectorInput& input, int vectors, int columns, int warp, int lane,
-                                  float* norms) {
-  for (int v = warp; v < vectors; v += kWarps) {
-    float sum = 0;
-    if (input.squares != nullptr) {
-      for (int i = lane; i < input.square_count; i += 32)
-        sum += __ldcg(input.squares + v * input.square_count + i);
+/// By a warp: 1/√(mean + ε) of the vector `first_vector` + lane % 8, from its partial sums; beyond the last
+/// of `vectors` some other's.
+__device__ inline float read_norm(const VectorInput& input, int first_vector, int vectors, int columns,
+                                  int lane) {
+  if (input.squares == nullptr) return 1;
+  const int lanes = vectors == 1 ? 32 : vectors == 2 ? 16 : vectors <= 4 ? 8 : 4;  // that read a vector's
+  const float* const squares =
+      input.squares + (first_vector + min(lane / lanes, vectors - 1)) * input.square_count;
+  constexpr int kAtOnce = 8;
+  float sum = 0;
+  for (int first = lane % lanes; first < input.square_count; first += lanes * kAtOnce) {
+    float values[kAtOnce];
 #pragma unroll
-      for (int distance = 16; distance > 0; distance /= 2) sum += __shfl_xor_sync(0xffffffffU, sum, distance);
-    }
-    if (lane == 0)
-      norms[v] = input.squares == nullptr ? 1.0F : rsqrtf(sum / static_cast<float>(columns) + input.eps);
+    for (int i = 0; i < kAtOnce; ++i)
+      values[i] = first + i * lanes < input.square_count ? __ldcg(squares + first + i * lanes) : 0.0F;
+#pragma unroll
+    for (int i = 0; i < kAtOnce; ++i) sum += values[i];
   }
+  for (int distance = lanes / 2; distance > 0; distance /= 2)
+    sum += __shfl_xor_sync(0xffffffffU, sum, distance);
+  sum = __shfl_sync(0xffffffffU, sum, min(lane % 8, vectors - 1) * lanes);
+  return rsqrtf(sum / static_cast<float>(columns) + input.eps);
 }
 
 /// A warp's sums of a tile (the accumulators of mma.m16n8k16) into the block's buffer, 128 floats a warp.
@@ -243,8 +253,10 @@ __global__ void __launch_bounds__(kTeams* kWarps * 32, 3 - kTeams)
       load_vectors<kFormat, kShape.threads(), kExperts>(arguments, arguments.vectors, first, x);
       __syncthreads();
       // Needed at the end of a tile, behind its barrier.
-      if (loaded < 0)
-        read_norms<kWarps>(arguments.input, arguments.vectors, geometry.columns, warp, lane, norms[team]);
+      for (int v = warp; loaded < 0 && v < arguments.vectors; v += kWarps) {
+        const float norm = read_norm(arguments.input, v, 1, geometry.columns, lane);
+        if (lane == 0) norms[team][v] = norm;
+      }
       loaded = wanted;
     }
     for (; index < run_end; index += kTeams, advance(geometry, item, kTeams)) {

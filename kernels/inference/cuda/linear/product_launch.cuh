@@ -95,7 +95,7 @@ constexpr std::size_t least_stages(int blocks_each) {
 }
 /// Shared memory that a block of a ring product has statically, at most.
 inline constexpr std::size_t kRingStatic =
-    (sizeof(RingBlock) + kMostVectors * sizeof(float) + 64 + kStageAlign - 1) / kStageAlign * kStageAlign;
+    (sizeof(RingBlock) + 64 + kStageAlign - 1) / kStageAlign * kStageAlign;
 
 inline RingShape ring_of(WeightFormat format, std::size_t vector_bytes, int blocks_each,
                          const DeviceLimits& limits) {
@@ -131,6 +131,15 @@ inline RingShape choose_ring(WeightFormat format, std::size_t vector_bytes, std:
   return alone.stages > 0 ? alone : shared;
 }
 
+/// Stages of a block that are asked for and have not come, at most: as much as keeps the memory busy. What is
+/// asked for beyond that waits in queues which everything else has to pass as well: on an H100 a read of a
+/// few bytes took 1 to 2 µs longer, the end of a kernel 2 to 3 (docs/findings/inference-h100.md).
+inline int stages_under_way(WeightFormat format, const RingShape& shape, const DeviceLimits& limits) {
+  const std::size_t bytes = limits.bytes_under_way / static_cast<std::size_t>(shape.blocks_each);
+  return static_cast<int>(
+      std::clamp<std::size_t>(bytes / stage_bytes(format), 1, static_cast<std::size_t>(shape.stages)));
+}
+
 /// False: no ring serves this product, and nothing was launched.
 template <WeightFormat kFormat, Experts kExperts, class Output>
 bool launch_ring(const DeviceMatrix& matrix, const ProductSite& site, ProductArguments<Output> arguments,
@@ -154,7 +163,8 @@ bool launch_ring(const DeviceMatrix& matrix, const ProductSite& site, ProductArg
   const auto kernel = ring_product_kernel<kFormat, kExperts, Output>;
   gpu::launch(kernel, static_cast<unsigned>(site.limits.multiprocessors * shape.blocks_each), kRingThreads,
               shape.shared_bytes, launch.stream, launch.programmatic && site.limits.overlap, "product",
-              arguments, map, shape.stages, site.workspace.next_claims());
+              arguments, map, shape.stages, stages_under_way(kFormat, shape, site.limits),
+              site.workspace.next_claims());
   return true;
 }
 

@@ -16,7 +16,7 @@ struct RingItem {
 /// What the warps of a block share.
 struct RingBlock {
   std::uint64_t full[kMostStages], empty[kMostStages];
-  std::uint64_t sums_full[kSumBuffers], sums_empty[kSumBuffers];
+  std::uint64_t sums_full[kSumBuffers], sums_empty[kSumBuffers], vectors_full;
   RingItem stage_items[kMostStages];               ///< whose weights a stage has; tile -1: no more
   std::int32_t experts[kMostActive];               ///< ids of the active experts
   std::int16_t pairs[kMostActive * kMostVectors];  ///< of each of them and each vector, or -1
@@ -43,9 +43,15 @@ __device__ inline std::uint32_t claims_of(const Geometry& geometry, int actives)
 template <WeightFormat kFormat, Experts kExperts>
 class RingFiller {
  public:
+  /// @param most_under_way stages that are asked for and have not come, at most.
   __device__ RingFiller(const Geometry& geometry, const CUtensorMap& map, const Ring& ring, RingBlock& block,
-                        int lane)
-      : geometry_(geometry), map_(map), ring_(ring), block_(block), lane_(lane) {}
+                        int most_under_way, int lane)
+      : geometry_(geometry),
+        map_(map),
+        ring_(ring),
+        block_(block),
+        most_under_way_(most_under_way),
+        lane_(lane) {}
 
   /// @param claimed how many items were claimed beyond the blocks' first ones; zero again when all blocks are
   /// done.
@@ -92,6 +98,12 @@ class RingFiller {
         expert * map_expert_steps(geometry_.order, geometry_.rows) + map_steps(geometry_.order, item.tile);
     for (int unit = 0; unit < geometry_.units; unit += kRingWarps) {
       if (unit + kRingWarps >= geometry_.units) before_last();
+      if (under_way_ < most_under_way_) {
+        ++under_way_;
+      } else {
+        wait_for(ring_.full + landed_.index, landed_.round);
+        landed_.next(ring_.count);
+      }
       wait_for(ring_.empty + place_.index, place_.round ^ 1U);
       if (lane_ == 0) {
         block_.stage_items[place_.index] = item;
@@ -110,7 +122,8 @@ class RingFiller {
   const CUtensorMap& map_;  ///< BF16
   const Ring& ring_;
   RingBlock& block_;
-  RingPlace place_;
+  RingPlace place_, landed_;
+  int most_under_way_, under_way_ = 0;
   int lane_;
 };
 

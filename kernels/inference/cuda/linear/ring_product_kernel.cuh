@@ -4,6 +4,9 @@
 // and one adds their sums and hands them to outputs.cuh, so that neither the memory nor the products wait for
 // a tile's end.
 //
+// From the predecessor's end to the first product the memory is soon idle. So what is read then is read at
+// once, by whoever has nothing else to do: vectors by a bulk copy, the norm by the warp that finishes.
+//
 // Successors are released at once. Beside long products their blocks find no room before one of this kernel's
 // ends, and then fill their rings while its other blocks still work: a kernel whose rings were filled earlier
 // would have taken that bandwidth from this one, and leave the memory idle when this one ends. Short ones,
@@ -21,18 +24,46 @@ __device__ inline void join_multiplying_warps() {
   asm volatile("bar.sync 1, %0;" ::"n"(kRingWarps * 32) : "memory");
 }
 
+/// The vectors that a block needs: with experts on inputs of their own those of all pairs.
+template <Experts kExperts, class Output>
+__device__ inline int input_rows(const ProductArguments<Output>& arguments) {
+  return kExperts == Experts::own_input ? arguments.vectors * arguments.chosen : arguments.vectors;
+}
+
+/// Whether a bulk copy brings the vectors, as they are and without zeros behind them: BF16 matrices in rings
+/// have whole units (weight_map.hpp).
+constexpr bool copies_vectors(WeightFormat format) {
+  return format == WeightFormat::bf16;
+}
+template <Experts kExperts, class Output>
+__device__ inline void copy_vectors(const ProductArguments<Output>& arguments, RingBlock& block,
+                                    unsigned char* x, int lane) {
+  using namespace ::cuda::ptx;
+  const int rows = input_rows<kExperts>(arguments);
+  const auto bytes = static_cast<std::uint32_t>(arguments.geometry.columns) * 2;
+  if (lane == 0)
+    mbarrier_arrive_expect_tx(sem_release, scope_cta, space_shared, &block.vectors_full,
+                              bytes * static_cast<std::uint32_t>(rows));
+  __syncwarp();
+  for (int row = lane; row < rows; row += 32)
+    cp_async_bulk(space_cluster, space_global, x + static_cast<std::size_t>(row) * arguments.vector_bytes,
+                  arguments.input.x + static_cast<std::size_t>(row) * arguments.input.stride, bytes,
+                  &block.vectors_full);
+}
+
 template <WeightFormat kFormat, Experts kExperts, class Output>
 __device__ inline void multiply_items(const ProductArguments<Output>& arguments, const Ring& ring,
-                                      RingBlock& block, float* sums, unsigned char* x, float* norms, int warp,
-                                      int lane) {
+                                      RingBlock& block, float* sums, unsigned char* x, int warp, int lane) {
   const Geometry& geometry = arguments.geometry;
   const int vector = lane / 4 < arguments.vectors ? lane / 4 : 0;
   RingPlace from, to;
-  const int rows = kExperts == Experts::own_input ? arguments.vectors * arguments.chosen : arguments.vectors;
-  load_vectors<kFormat, kRingWarps * 32, Experts::none>(arguments, rows, Item{0, 0, 0}, x);
-  join_multiplying_warps();
-  // Needed at the end of a tile, behind its barrier.
-  read_norms<kRingWarps>(arguments.input, arguments.vectors, geometry.columns, warp, lane, norms);
+  if constexpr (copies_vectors(kFormat)) {
+    wait_for(&block.vectors_full, 0);
+  } else {
+    load_vectors<kFormat, kRingWarps * 32, Experts::none>(arguments, input_rows<kExperts>(arguments),
+                                                          Item{0, 0, 0}, x);
+    join_multiplying_warps();
+  }
   while (true) {
     wait_for(ring.full + from.index, from.round);
     const RingItem item = item_of_stage(block, from.index, lane);
@@ -82,8 +113,9 @@ __device__ inline void take_sums(float (&values)[4], const float* sums, RingBloc
 
 template <WeightFormat kFormat, Experts kExperts, class Output>
 __device__ inline void finish_items(const ProductArguments<Output>& arguments, int actives, const Ring& ring,
-                                    RingBlock& block, const float* sums, const float* norms, int lane) {
+                                    RingBlock& block, const float* sums, int lane) {
   const Geometry& geometry = arguments.geometry;
+  const float norm = read_norm(arguments.input, 0, arguments.vectors, geometry.columns, lane);
   RunningBest best;
   RingPlace stage, from;
   float together[4] = {};
@@ -118,8 +150,7 @@ __device__ inline void finish_items(const ProductArguments<Output>& arguments, i
     float values[4];
     take_sums(values, sums, block, from, lane);
 #pragma unroll
-    for (int j = 0; j < 4; ++j)
-      values[j] = place.valid[j] ? values[j] * scales[j] * norms[place.vector] : 0.0F;
+    for (int j = 0; j < 4; ++j) values[j] = place.valid[j] ? values[j] * scales[j] * norm : 0.0F;
     if constexpr (kExperts == Experts::own_input) {
       // The experts of a tile follow each other here: the last one finishes it.
 #pragma unroll
@@ -142,9 +173,9 @@ __device__ inline void finish_items(const ProductArguments<Output>& arguments, i
 
 template <WeightFormat kFormat, Experts kExperts, class Output>
 __device__ inline void multiply_by_ring(const ProductArguments<Output>& arguments, const CUtensorMap& map,
-                                        int stages, std::uint32_t* claimed, unsigned char* shared) {
+                                        int stages, int under_way, std::uint32_t* claimed,
+                                        unsigned char* shared) {
   __shared__ RingBlock block;
-  __shared__ float norms[kMostVectors];
   float* const sums = reinterpret_cast<float*>(shared + stages * stage_bytes(kFormat));
   unsigned char* const x = reinterpret_cast<unsigned char*>(sums) + kRingSums;
   const int thread = static_cast<int>(threadIdx.x), lane = thread % 32, warp = thread / 32;
@@ -160,6 +191,7 @@ __device__ inline void multiply_by_ring(const ProductArguments<Output>& argument
       ::cuda::ptx::mbarrier_init(block.sums_full + i, kRingWarps * 32);
       ::cuda::ptx::mbarrier_init(block.sums_empty + i, 32);
     }
+    ::cuda::ptx::mbarrier_init(&block.vectors_full, 1);
     ::cuda::ptx::fence_mbarrier_init(::cuda::ptx::sem_release, ::cuda::ptx::scope_cluster);
   }
   int actives = 1;
@@ -177,14 +209,17 @@ __device__ inline void multiply_by_ring(const ProductArguments<Output>& argument
   __syncthreads();
 
   if (warp == kRingWarps) {
-    RingFiller<kFormat, kExperts>(geometry, map, ring, block, lane).run(claimed, actives);
+    RingFiller<kFormat, kExperts>(geometry, map, ring, block, under_way, lane).run(claimed, actives);
     return;
   }
-  if constexpr (kExperts != Experts::one_input) await_predecessor();
+  if constexpr (kExperts != Experts::one_input) {
+    if (warp > kRingWarps || !copies_vectors(kFormat)) await_predecessor();
+  }
   if (warp < kRingWarps) {
-    multiply_items<kFormat, kExperts>(arguments, ring, block, sums, x, norms, warp, lane);
+    multiply_items<kFormat, kExperts>(arguments, ring, block, sums, x, warp, lane);
   } else {
-    finish_items<kFormat, kExperts>(arguments, actives, ring, block, sums, norms, lane);
+    if constexpr (copies_vectors(kFormat)) copy_vectors<kExperts>(arguments, block, x, lane);
+    finish_items<kFormat, kExperts>(arguments, actives, ring, block, sums, lane);
   }
 }
 
@@ -192,11 +227,11 @@ template <WeightFormat kFormat, Experts kExperts, class Output>
 __global__ void __launch_bounds__(kRingThreads, kMostBlocks)
     ring_product_kernel([[maybe_unused]] const __grid_constant__ ProductArguments<Output> arguments,
                         [[maybe_unused]] const __grid_constant__ CUtensorMap map, [[maybe_unused]] int stages,
-                        [[maybe_unused]] std::uint32_t* claimed) {
+                        [[maybe_unused]] int under_way, [[maybe_unused]] std::uint32_t* claimed) {
 #if __CUDA_ARCH__ >= 900
   // Arrays of one name share one alignment: not `shared`, as the other kernels call theirs.
   extern __shared__ __align__(kStageAlign) unsigned char ring_memory[];
-  multiply_by_ring<kFormat, kExperts>(arguments, map, stages, claimed, ring_memory);
+  multiply_by_ring<kFormat, kExperts>(arguments, map, stages, under_way, claimed, ring_memory);
 #endif
 }
 

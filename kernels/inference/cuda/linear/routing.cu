@@ -12,46 +12,39 @@ constexpr int kTokens = kRouteThreads / 32;
 static_assert(kTokens == kMostVectors && kRouteThreads >= kMostExperts);
 constexpr int kOfLane = kMostExperts / 32;
 
-/// The warp's largest of (value, expert) with the lower expert among equals.
-__device__ void join(float& value, int& expert) {
-#pragma unroll
-  for (int distance = 1; distance < 32; distance *= 2) {
-    const float other = __shfl_xor_sync(0xffffffffU, value, distance);
-    const int other_expert = __shfl_xor_sync(0xffffffffU, expert, distance);
-    if (other > value || (other == value && other_expert < expert)) {
-      value = other;
-      expert = other_expert;
-    }
-  }
+/// Numbers in the order of `value`, both zeros being one.
+__device__ std::uint32_t ordered(float value) {
+  const std::uint32_t bits = __float_as_uint(value + 0.0F);
+  return (bits >> 31) != 0 ? ~bits : bits | 0x80000000U;
 }
 
-/// One token by one warp.
-__device__ void choose(const float* logits, int experts, RouterOrder order, int chosen, std::int32_t* ids,
-                       float* weights) {
+/// The warp's expert of the largest value, the lowest among equals.
+__device__ int best_of_warp(float value, int expert) {
+  constexpr std::uint32_t kAll = 0xffffffffU;
+  const std::uint32_t mine = ordered(value), largest = __reduce_max_sync(kAll, mine);
+  return static_cast<int>(
+      __reduce_min_sync(kAll, static_cast<std::uint32_t>(mine == largest ? expert : INT32_MAX)));
+}
+
+struct Choice {
+  int id = 0;
+  float weight = 0;
+};
+
+/// One token by one warp. Lane k, below `chosen`, has its k-th choice.
+__device__ Choice choose(const float* logits, int experts, RouterOrder order, int chosen) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   float mine[kOfLane];
-  float largest = -INFINITY;
 #pragma unroll
   for (int i = 0; i < kOfLane; ++i) {
     const int expert = i * 32 + lane;
     // What is not a number counts as the least, so that the choice stays one of experts.
     mine[i] = expert < experts ? fmaxf(__ldcg(logits + expert), -INFINITY) : -INFINITY;
-    largest = fmaxf(largest, mine[i]);
-  }
-#pragma unroll
-  for (int distance = 1; distance < 32; distance *= 2)
-    largest = fmaxf(largest, __shfl_xor_sync(0xffffffffU, largest, distance));
-  float total = 0;
-  if (order == RouterOrder::softmax_then_top_k) {
-#pragma unroll
-    for (int i = 0; i < kOfLane; ++i) total += __expf(mine[i] - largest);
-#pragma unroll
-    for (int distance = 1; distance < 32; distance *= 2)
-      total += __shfl_xor_sync(0xffffffffU, total, distance);
   }
   std::uint32_t taken = 0;  // bit i: expert i·32 + lane
-  float weight = 0;         // lane k: of the k-th choice
-  int id = 0;
+  float largest = 0, total = 0;
+  Choice choice;
+#pragma unroll 1
   for (int k = 0; k < chosen; ++k) {
     float best = -INFINITY;
     int best_expert = INT32_MAX;
@@ -64,32 +57,51 @@ __device__ void choose(const float* logits, int experts, RouterOrder order, int 
         best_expert = expert;
       }
     }
-    join(best, best_expert);
-    if (best_expert % 32 == lane) taken |= 1U << (best_expert / 32);
+    const int expert = best_of_warp(best, best_expert);
+    best = __shfl_sync(0xffffffffU, best, expert % 32);
+    if (expert % 32 == lane) taken |= 1U << (expert / 32);
+    if (k == 0) largest = best;
     const float exponential = __expf(best - largest);
-    if (order == RouterOrder::top_k_then_softmax) total += exponential;
-    if (lane == k) {
-      weight = exponential;
-      id = best_expert;
-    }
+    total += exponential;
+    if (lane == k) choice = {expert, exponential};
   }
-  if (lane < chosen) {
-    ids[lane] = id;
-    weights[lane] = weight / total;
+  if (order == RouterOrder::softmax_then_top_k) {
+    total = 0;
+#pragma unroll
+    for (int i = 0; i < kOfLane; ++i) total += __expf(mine[i] - largest);
+#pragma unroll
+    for (int distance = 1; distance < 32; distance *= 2)
+      total += __shfl_xor_sync(0xffffffffU, total, distance);
   }
+  choice.weight /= total;
+  return choice;
+}
+
+/// Each token's slot in an active expert.
+__device__ std::int32_t* slots_of(const Routing& routing, int index) {
+  return routing.active + 1 + kMostVectors * kMostChosen + index * kMostVectors;
 }
 
 __global__ void __launch_bounds__(kRouteThreads)
     route_tokens(const float* logits, int tokens, int experts, RouterOrder order, Routing routing) {
   await_predecessor();
   release_successor();
-  const int thread = static_cast<int>(threadIdx.x), warp = thread / 32;
+  const int thread = static_cast<int>(threadIdx.x), warp = thread / 32, lane = thread % 32;
   const int token = static_cast<int>(blockIdx.x) * kTokens + warp;
   if (token < tokens) {
-    choose(logits + static_cast<std::size_t>(token) * experts, experts, order, routing.chosen,
-           routing.ids + token * routing.chosen, routing.weights + token * routing.chosen);
+    const Choice choice =
+        choose(logits + static_cast<std::size_t>(token) * experts, experts, order, routing.chosen);
+    if (lane < routing.chosen) {
+      routing.ids[token * routing.chosen + lane] = choice.id;
+      routing.weights[token * routing.chosen + lane] = choice.weight;
+      if (tokens == 1) {  // its experts as they are: there is nothing to join
+        routing.active[1 + lane] = choice.id;
+        slots_of(routing, lane)[0] = lane;
+      }
+    }
   }
-  if (tokens > kTokens) return;
+  if (tokens == 1 && thread == 0) routing.active[0] = routing.chosen;
+  if (tokens > kTokens || tokens == 1) return;
 
   __shared__ signed char slots[kMostExperts][kTokens];
   __shared__ int of_warp[kTokens];
@@ -113,8 +125,7 @@ __global__ void __launch_bounds__(kRouteThreads)
   if (thread == 0) routing.active[0] = count;
   if (!present) return;
   routing.active[1 + index] = thread;
-  for (int v = 0; v < kMostVectors; ++v)
-    routing.active[1 + kMostVectors * kMostChosen + index * kMostVectors + v] = slots[thread][v];
+  for (int v = 0; v < kMostVectors; ++v) slots_of(routing, index)[v] = slots[thread][v];
 }
 
 /// One block, one thread an expert: pairs by expert in ascending order, the same every time.
