@@ -6,6 +6,11 @@
 
 namespace sparkmpi::kernels::inference::gpu {
 
+/// Blocks of a product on a multiprocessor, at most.
+inline constexpr int kMostBlocks = 2;
+/// Bytes of shared memory that the system takes a block.
+inline constexpr std::size_t kReservedShared = 1024;
+
 struct DeviceLimits {
   int multiprocessors = 0;
   std::size_t shared_of_multiprocessor = 0;  ///< bytes of shared memory

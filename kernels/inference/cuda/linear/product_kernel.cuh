@@ -1,6 +1,6 @@
 #pragma once
-// The product kernel wherever no ring of bulk copies serves (ring_product_kernel.cuh, choose_ring() of
-// product_launch.cuh): one or two persistent blocks a multiprocessor, the warps of a team dividing the
+// The product kernel wherever no ring of bulk copies serves (ring_product_kernel.cuh, ring_choice.hpp): one or
+// two persistent blocks a multiprocessor, the warps of a team dividing the
 // columns of each tile among them (mma.sync on what weight_stream.cuh brings), their sums added in shared
 // memory, the result handed to outputs.cuh. Where the columns are divided among blocks as well (slices, or
 // the experts of a token), sums go through the workspace and whoever comes last adds them in a fixed order:
@@ -8,12 +8,10 @@
 
 #include "kernels/inference/cuda/launch.cuh"
 #include "kernels/inference/cuda/linear/outputs.cuh"
+#include "kernels/inference/cuda/linear/product_device.hpp"
 #include "kernels/inference/cuda/linear/weight_stream.cuh"
 
 namespace sparkmpi::kernels::inference::gpu {
-
-/// Blocks of a product on a multiprocessor, at most.
-inline constexpr int kMostBlocks = 2;
 
 enum class Experts : std::uint8_t {
   none,       ///< one matrix

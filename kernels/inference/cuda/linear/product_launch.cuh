@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "kernels/inference/cuda/linear/product_device.hpp"
+#include "kernels/inference/cuda/linear/ring_choice.hpp"
 #include "kernels/inference/cuda/linear/ring_product_kernel.cuh"
 
 namespace sparkmpi::kernels::inference::gpu {
@@ -16,8 +17,8 @@ struct Slicing {
   int slices = 0, units = 0;  ///< 0 slices: does not fit
   std::uint32_t vector_bytes = 0, shared_bytes = 0;
 };
-/// Bytes of shared memory that a block has statically, at most, and that the system takes a block.
-inline constexpr std::size_t kStaticShared = 128, kReservedShared = 1024;
+/// Bytes of shared memory that a block has statically, at most.
+inline constexpr std::size_t kStaticShared = 128;
 
 /// The fewest slices whose vectors fit into shared memory beside the ring.
 inline Slicing slice_columns(WeightFormat format, Shape shape, int units, int vectors,
@@ -83,61 +84,6 @@ void launch_product(const DeviceMatrix& matrix, const Slicing& slicing, const Pr
   gpu::launch(kernel, static_cast<unsigned>(site.limits.multiprocessors * blocks_each), kShape.threads(),
               slicing.shared_bytes, launch.stream, launch.programmatic && site.limits.overlap, "product",
               arguments);
-}
-
-struct RingShape {
-  int blocks_each = 0, stages = 0;  ///< 0 stages: does not fit
-  std::uint32_t shared_bytes = 0;
-};
-/// A ring with fewer stages does not keep the memory busy; a block alone needs more.
-constexpr std::size_t least_stages(int blocks_each) {
-  return blocks_each > 1 ? 4 : 6;
-}
-/// Shared memory that a block of a ring product has statically, at most.
-inline constexpr std::size_t kRingStatic =
-    (sizeof(RingBlock) + 64 + kStageAlign - 1) / kStageAlign * kStageAlign;
-
-inline RingShape ring_of(WeightFormat format, std::size_t vector_bytes, int blocks_each,
-                         const DeviceLimits& limits) {
-  const std::size_t stage = stage_bytes(format), fixed = kRingStatic + kRingSums + vector_bytes;
-  const std::size_t room =
-      std::min(limits.shared_of_block,
-               limits.shared_of_multiprocessor / static_cast<std::size_t>(blocks_each) - kReservedShared);
-  if (fixed + least_stages(blocks_each) * stage > room) return {};
-  const auto stages = std::min<std::size_t>(kMostStages, (room - fixed) / stage);
-  return {blocks_each, static_cast<int>(stages),
-          static_cast<std::uint32_t>(stages * stage + kRingSums + vector_bytes)};
-}
-
-/// Which ring serves a product best, if any, by measurement (tests/bench/gemv_bench.cu on H100 and H200;
-/// docs/findings/inference-h100.md). Of a matrix with one tile a multiprocessor, or fewer, a block that
-/// leaves room for those of the next kernels asks for all at once. Of others two blocks share a
-/// multiprocessor, unless tiles are longer than their rings or in FP8: then one has a longer ring.
-/// @param tiles of the matrix; INT_MAX where experts share a launch.
-inline RingShape choose_ring(WeightFormat format, std::size_t vector_bytes, std::size_t tile_bytes, int tiles,
-                             const DeviceLimits& limits) {
-  if (!limits.bulk_copies) return {};
-  RingShape shared = ring_of(format, vector_bytes, kMostBlocks, limits);
-  if (tiles <= limits.multiprocessors &&
-      tile_bytes <= static_cast<std::size_t>(shared.stages) * stage_bytes(format)) {
-    shared.blocks_each = 1;
-    return shared;
-  }
-  if (format != WeightFormat::bf16 && shared.stages == 0) return {};
-  const bool long_tiles =
-      format == WeightFormat::bf16 && tile_bytes > limits.shared_of_multiprocessor * 3 / 4;
-  if (shared.stages > 0 && !long_tiles && format != WeightFormat::fp8_e4m3) return shared;
-  const RingShape alone = ring_of(format, vector_bytes, 1, limits);
-  return alone.stages > 0 ? alone : shared;
-}
-
-/// Stages of a block that are asked for and have not come, at most: as much as keeps the memory busy. What is
-/// asked for beyond that waits in queues which everything else has to pass as well: on an H100 a read of a
-/// few bytes took 1 to 2 µs longer, the end of a kernel 2 to 3 (docs/findings/inference-h100.md).
-inline int stages_under_way(WeightFormat format, const RingShape& shape, const DeviceLimits& limits) {
-  const std::size_t bytes = limits.bytes_under_way / static_cast<std::size_t>(shape.blocks_each);
-  return static_cast<int>(
-      std::clamp<std::size_t>(bytes / stage_bytes(format), 1, static_cast<std::size_t>(shape.stages)));
 }
 
 /// False: no ring serves this product, and nothing was launched.

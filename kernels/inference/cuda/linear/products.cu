@@ -70,15 +70,10 @@ int attribute(int device, cudaDeviceAttr name) {
   return value;
 }
 
-/// A multiprocessor's share of what the memory moves, by its clock and width, while a request is on its way
-/// and waits for others. 2.6 µs by measurement (docs/findings/inference-h100.md).
-std::size_t bytes_under_way(int device, int multiprocessors) {
-  constexpr double kSeconds = 2.6e-6;
-  const double bytes_per_second = 2.0 * 1e3 * attribute(device, cudaDevAttrMemoryClockRate) *
-                                  attribute(device, cudaDevAttrGlobalMemoryBusWidth) / 8;
-  // A device that does not tell has no such limit.
-  return bytes_per_second > 0 ? static_cast<std::size_t>(kSeconds * bytes_per_second / multiprocessors)
-                              : SIZE_MAX;
+/// Of the device's memory, by its clock and width; 0 where the driver does not tell.
+double bytes_per_second(int device) {
+  return 2.0 * 1e3 * attribute(device, cudaDevAttrMemoryClockRate) *
+         attribute(device, cudaDevAttrGlobalMemoryBusWidth) / 8;
 }
 
 }  // namespace
@@ -92,7 +87,7 @@ Products::Products() {
   limits_.shared_of_block =
       static_cast<std::size_t>(attribute(device, cudaDevAttrMaxSharedMemoryPerBlockOptin));
   limits_.overlap = attribute(device, cudaDevAttrComputeCapabilityMajor) >= 9;
-  limits_.bytes_under_way = bytes_under_way(device, limits_.multiprocessors);
+  limits_.bytes_under_way = bytes_under_way(bytes_per_second(device), limits_.multiprocessors);
   cudaFuncAttributes compiled{};
   check(cudaFuncGetAttributes(&compiled, find_best), "cudaFuncGetAttributes");
   limits_.bulk_copies = limits_.overlap && compiled.ptxVersion >= 90;

@@ -6,7 +6,6 @@
 
 namespace sparkmpi::kernels::inference::gpu {
 
-inline constexpr int kSumBuffers = 2;
 inline constexpr int kMostActive = kMostVectors * kMostChosen;
 
 struct RingItem {
@@ -21,6 +20,7 @@ struct RingBlock {
   std::int32_t experts[kMostActive];               ///< ids of the active experts
   std::int16_t pairs[kMostActive * kMostVectors];  ///< of each of them and each vector, or -1
 };
+static_assert(sizeof(RingBlock) <= kRingStatic);
 
 /// The item whose weights a stage has. Only the lane that will hand the stage back reads it.
 __device__ inline RingItem item_of_stage(const RingBlock& block, int stage, int lane) {

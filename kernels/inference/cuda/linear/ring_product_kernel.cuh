@@ -10,14 +10,13 @@
 // Successors are released at once. Beside long products their blocks find no room before one of this kernel's
 // ends, and then fill their rings while its other blocks still work: a kernel whose rings were filled earlier
 // would have taken that bandwidth from this one, and leave the memory idle when this one ends. Short ones,
-// which ask for all their weights at their start, leave them room (choose_ring() of product_launch.cuh).
+// whose rings hold their whole tile, leave them room (ring_choice.hpp).
 
 #include "kernels/inference/cuda/linear/ring_filler.cuh"
 
 namespace sparkmpi::kernels::inference::gpu {
 
 inline constexpr int kRingThreads = (kRingWarps + 2) * 32;
-inline constexpr std::uint32_t kRingSums = kSumBuffers * kRingWarps * 128 * sizeof(float);
 
 /// The barrier of the warps that multiply.
 __device__ inline void join_multiplying_warps() {

@@ -7,17 +7,12 @@
 #include <cuda/ptx>
 
 #include "kernels/inference/cuda/launch.cuh"
-#include "kernels/inference/cuda/linear/weight_map.hpp"
+#include "kernels/inference/cuda/linear/ring_choice.hpp"
 #include "kernels/inference/cuda/linear/weight_stream.cuh"
 
 namespace sparkmpi::kernels::inference::gpu {
 
-inline constexpr int kMostStages = 16;              ///< of a ring
 inline constexpr std::uint32_t kStageAlign = 1024;  ///< of tensor copies with a swizzle
-
-constexpr std::uint32_t stage_bytes(WeightFormat format) {
-  return kRingWarps * unit_bytes(format);
-}
 
 /// A number of the round through a ring of buffers, for whoever fills it and whoever empties it.
 struct RingPlace {
