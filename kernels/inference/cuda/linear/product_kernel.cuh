@@ -1,10 +1,10 @@
 #pragma once
-// The product kernel wherever no ring of bulk copies serves (ring_product_kernel.cuh, ring_choice.hpp): one or
-// two persistent blocks a multiprocessor, the warps of a team dividing the
-// columns of each tile among them (mma.sync on what weight_stream.cuh brings), their sums added in shared
-// memory, the result handed to outputs.cuh. Where the columns are divided among blocks as well (slices, or
-// the experts of a token), sums go through the workspace and whoever comes last adds them in a fixed order:
-// results do not depend on timing.
+// The product kernel wherever no ring of bulk copies serves (ring_product_kernel.cuh, ring_choice.hpp): one
+// or two persistent blocks a multiprocessor, the warps of a team dividing the columns of each tile among them
+// (mma.sync on what weight_stream.cuh brings), their sums added in shared memory, the result handed to
+// outputs.cuh. Where the columns are divided among blocks as well (slices, or the experts of a token), sums
+// go through the workspace and whoever comes last adds them in a fixed order: results do not depend on
+// timing.
 
 #include "kernels/inference/cuda/launch.cuh"
 #include "kernels/inference/cuda/linear/outputs.cuh"
