@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 
 namespace sparkmpi::kernels::inference {
 
@@ -11,6 +12,12 @@ struct PrescribedRouting {
   int experts = 0;  ///< of a layer
   int chosen = 0;   ///< of them for a token
   int shift = 0;    ///< at least 0
+
+  /// None without a shift, or for a model without experts.
+  static constexpr std::optional<PrescribedRouting> of(int experts, int chosen, std::optional<int> shift) {
+    if (!shift || experts == 0) return std::nullopt;
+    return PrescribedRouting{experts, chosen, *shift};
+  }
 
   /// Texts with the shifts 0 … texts() − 1 bring the tokens of any one position to every expert of every
   /// layer.

@@ -291,9 +291,7 @@ void Forward::feed_forward(const LayerWeights& weights, int index) {
 }
 
 void Forward::prescribe_experts(std::optional<int> shift) {
-  prescribed_.reset();
-  if (shift && config_.experts > 0)
-    prescribed_ = PrescribedRouting{config_.experts, config_.experts_per_token, *shift};
+  prescribed_ = PrescribedRouting::of(config_.experts, config_.experts_per_token, shift);
 }
 
 void Forward::prescribe(int number) {
