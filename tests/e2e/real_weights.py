@@ -18,6 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 from launch import run
 from tokenizers import Tokenizer
@@ -86,8 +87,6 @@ def compare_with_host(program, model, tokenizer):
 
 def answers(program, model, prompts, ranks):
     """Each prompt's output tokens, by that many ranks together."""
-    import h5py  # machines with a GPU that the comparison alone runs on need not have it
-
     with tempfile.TemporaryDirectory() as scratch:
         dataset, output = Path(scratch, "prompts.jsonl"), Path(scratch, "answers.h5")
         dataset.write_text("".join(json.dumps({"input_ids": ids, "output_tokens": NEW_TOKENS}) + "\n" for ids in prompts))
