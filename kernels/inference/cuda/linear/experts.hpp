@@ -26,7 +26,14 @@ struct Routing {
                 ///< they chose, which, and each token's slot in each or -1
   std::int32_t* groups = nullptr;  ///< [group_words()], written for more tokens: pairs by expert
 };
-inline constexpr int kActiveWords = 1 + kMostVectors * kMostChosen * (1 + kMostVectors);
+/// Distinct experts that kMostVectors tokens choose, at most.
+inline constexpr int kMostActive = kMostVectors * kMostChosen;
+inline constexpr int kActiveWords = 1 + kMostActive * (1 + kMostVectors);
+/// In Routing::active: each token's slot in the active expert `index`.
+template <class Word>
+constexpr Word* slots_of(Word* active, int index) {
+  return active + 1 + kMostActive + index * kMostVectors;
+}
 /// Pairs that are multiplied at a time when there are many.
 inline constexpr int kGroupPairs = 64;
 /// Words of Routing::groups: the first pair of each expert, the pairs in order of their expert, and a list of

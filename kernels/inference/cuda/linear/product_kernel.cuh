@@ -35,11 +35,6 @@ struct ProductArguments {
   Output output;
 };
 
-/// A vector's columns in shared memory are 64 bytes more than a multiple of 128, so that the vectors of a
-/// quarter warp lie in different banks.
-constexpr std::uint32_t vector_bytes(WeightFormat format, int slice_units) {
-  return static_cast<std::uint32_t>(slice_units * unit_columns(format) * 2 + 64);
-}
 /// A block's teams, each with tiles of its own, so that one's tile end does not stop the other's reading; a
 /// team's warps; units in a warp's ring.
 struct Shape {
@@ -66,7 +61,7 @@ __device__ inline void join_team(int team) {
 
 /// The pair of a vector in an active expert, or -1.
 __device__ inline int pair_of(const std::int32_t* active, int index, int vector, int chosen) {
-  const int slot = __ldcg(active + 1 + kMostVectors * kMostChosen + index * kMostVectors + vector);
+  const int slot = __ldcg(slots_of(active, index) + vector);
   return slot < 0 ? -1 : vector * chosen + slot;
 }
 

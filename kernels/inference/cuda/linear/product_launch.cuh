@@ -2,8 +2,6 @@
 // From a call to a launch of a product kernel: which one, how the columns are sliced, and how much shared
 // memory that takes.
 
-#include <algorithm>
-#include <climits>
 #include <string>
 
 #include "base/error.hpp"
@@ -90,22 +88,14 @@ void launch_product(const DeviceMatrix& matrix, const Slicing& slicing, const Pr
 template <WeightFormat kFormat, Experts kExperts, class Output>
 bool launch_ring(const DeviceMatrix& matrix, const ProductSite& site, ProductArguments<Output> arguments,
                  const Launch& launch) {
-  const int units = units_of(kFormat, matrix.columns);
-  const int vectors =
-      kExperts == Experts::own_input ? arguments.vectors * arguments.chosen : arguments.vectors;
   const RingShape shape =
-      choose_ring(kFormat, static_cast<std::size_t>(vectors) * vector_bytes(kFormat, units),
-                  static_cast<std::size_t>(units) * unit_bytes(kFormat),
-                  kExperts == Experts::none ? tile_count(matrix) : INT_MAX, site.limits);
+      choose_ring(matrix, input_rows<kExperts>(arguments), kExperts != Experts::none, site.limits);
   if (shape.stages == 0) return false;
   CUtensorMap map{};
-  if constexpr (kFormat == WeightFormat::bf16) {
-    if (!has_weight_map(matrix)) return false;
-    map = weight_map(matrix, site.experts);
-  }
+  if constexpr (kFormat == WeightFormat::bf16) map = weight_map(matrix, site.experts);
   fill(arguments.geometry, matrix);
   arguments.row_scales = matrix.scales;
-  arguments.vector_bytes = vector_bytes(kFormat, units);
+  arguments.vector_bytes = vector_bytes(kFormat, arguments.geometry.units);
   const auto kernel = ring_product_kernel<kFormat, kExperts, Output>;
   gpu::launch(kernel, static_cast<unsigned>(site.limits.multiprocessors * shape.blocks_each), kRingThreads,
               shape.shared_bytes, launch.stream, launch.programmatic && site.limits.overlap, "product",

@@ -47,12 +47,17 @@ constexpr RingShape ring_of(WeightFormat format, std::size_t vector_bytes, int b
 /// docs/findings/inference-h100.md). Of a matrix with one tile a multiprocessor, or fewer, a block whose ring
 /// holds its tile leaves room for those of the next kernels. Of others two blocks share a multiprocessor,
 /// unless tiles are longer than their rings or in FP8: then one has a longer ring.
-/// @param tiles of the matrix; INT_MAX where experts share a launch.
-constexpr RingShape choose_ring(WeightFormat format, std::size_t vector_bytes, std::size_t tile_bytes,
-                                int tiles, const DeviceLimits& limits) {
-  if (!limits.bulk_copies) return {};
+/// @param vectors in shared memory. @param experts whether several share the launch.
+inline RingShape choose_ring(const DeviceMatrix& matrix, int vectors, bool experts,
+                             const DeviceLimits& limits) {
+  const WeightFormat format = matrix.format;
+  if (!limits.bulk_copies || (format == WeightFormat::bf16 && !has_weight_map(matrix))) return {};
+  const int units = units_of(format, matrix.columns);
+  const std::size_t vector_bytes = static_cast<std::size_t>(vectors) * gpu::vector_bytes(format, units);
+  const std::size_t tile_bytes =
+      static_cast<std::size_t>(units) * static_cast<std::size_t>(unit_bytes(format));
   RingShape shared = ring_of(format, vector_bytes, kMostBlocks, limits);
-  if (tiles <= limits.multiprocessors &&
+  if (!experts && tile_count(matrix) <= limits.multiprocessors &&
       tile_bytes <= static_cast<std::size_t>(shared.stages) * stage_bytes(format)) {
     shared.blocks_each = 1;
     return shared;

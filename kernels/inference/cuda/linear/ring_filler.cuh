@@ -6,8 +6,6 @@
 
 namespace sparkmpi::kernels::inference::gpu {
 
-inline constexpr int kMostActive = kMostVectors * kMostChosen;
-
 struct RingItem {
   int active, tile;
 };

@@ -25,7 +25,7 @@ __device__ inline void join_multiplying_warps() {
 
 /// The vectors that a block needs: with experts on inputs of their own those of all pairs.
 template <Experts kExperts, class Output>
-__device__ inline int input_rows(const ProductArguments<Output>& arguments) {
+constexpr int input_rows(const ProductArguments<Output>& arguments) {
   return kExperts == Experts::own_input ? arguments.vectors * arguments.chosen : arguments.vectors;
 }
 

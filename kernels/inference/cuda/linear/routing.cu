@@ -77,11 +77,6 @@ __device__ Choice choose(const float* logits, int experts, RouterOrder order, in
   return choice;
 }
 
-/// Each token's slot in an active expert.
-__device__ std::int32_t* slots_of(const Routing& routing, int index) {
-  return routing.active + 1 + kMostVectors * kMostChosen + index * kMostVectors;
-}
-
 __global__ void __launch_bounds__(kRouteThreads)
     route_tokens(const float* logits, int tokens, int experts, RouterOrder order, Routing routing) {
   await_predecessor();
@@ -96,7 +91,7 @@ __global__ void __launch_bounds__(kRouteThreads)
       routing.weights[token * routing.chosen + lane] = choice.weight;
       if (tokens == 1) {  // its experts as they are: there is nothing to join
         routing.active[1 + lane] = choice.id;
-        slots_of(routing, lane)[0] = lane;
+        slots_of(routing.active, lane)[0] = lane;
       }
     }
   }
@@ -125,7 +120,7 @@ __global__ void __launch_bounds__(kRouteThreads)
   if (thread == 0) routing.active[0] = count;
   if (!present) return;
   routing.active[1 + index] = thread;
-  for (int v = 0; v < kMostVectors; ++v) slots_of(routing, index)[v] = slots[thread][v];
+  for (int v = 0; v < kMostVectors; ++v) slots_of(routing.active, index)[v] = slots[thread][v];
 }
 
 /// One block, one thread an expert: pairs by expert in ascending order, the same every time.

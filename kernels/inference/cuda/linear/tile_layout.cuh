@@ -9,8 +9,7 @@
 //              of row g + 8, then the same of columns 32 + 8t …. Then 8 × {scale of row g, of row g + 8} as
 //              halves, then 8 × {zero point of row g, of row g + 8} as bytes
 //   mxfp4      two blocks as int4_awq's, then 8 × {scales of row g, of row g + 8 for the first 32 columns,
-//   the
-//              same for the next, …}, E8M0 bytes
+//              for the next, …}, E8M0 bytes
 //
 // Within a word codes lie so that a shift and a mask make a register pair of two neighbouring columns
 // (unpack.cuh): FP8 columns (0, 1) in bytes (1, 3) and (2, 3) in bytes (0, 2); int4 nibble p holds column 2p
@@ -45,6 +44,12 @@ constexpr int unit_bytes(WeightFormat format) {
 
 constexpr int units_of(WeightFormat format, int columns) {
   return (columns + unit_columns(format) - 1) / unit_columns(format);
+}
+
+/// A vector's columns in shared memory are 64 bytes more than a multiple of 128, so that the vectors of a
+/// quarter warp lie in different banks.
+constexpr std::uint32_t vector_bytes(WeightFormat format, int slice_units) {
+  return static_cast<std::uint32_t>(slice_units * unit_columns(format) * 2 + 64);
 }
 
 /// The logical row that is row `within` of tile `tile`; beyond `rows` in a partial tile.

@@ -69,8 +69,7 @@ __device__ inline void fill_stage(const unsigned char* source, unsigned char* to
   mbarrier_arrive_expect_tx(sem_release, scope_cta, space_shared, full, bytes);
   asm volatile(
       "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, "
-      "[%3], "
-      "%4;" ::"r"(shared_address(to)),
+      "[%3], %4;" ::"r"(shared_address(to)),
       "l"(source + static_cast<std::size_t>(unit) * unit_bytes(kFormat)), "r"(bytes),
       "r"(shared_address(full)), "l"(read_once())
       : "memory");

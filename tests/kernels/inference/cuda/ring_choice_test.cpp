@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <climits>
-
 namespace sparkmpi::kernels::inference::gpu {
 namespace {
 
@@ -19,14 +17,13 @@ struct Product {
   WeightFormat format;
   int rows, columns, vectors = 1;
   std::size_t vector_bytes() const {
-    return static_cast<std::size_t>(vectors) *
-           static_cast<std::size_t>(units_of(format, columns) * unit_columns(format) * 2 + 64);
+    return static_cast<std::size_t>(vectors) * gpu::vector_bytes(format, units_of(format, columns));
   }
   std::size_t tile_bytes() const {
     return static_cast<std::size_t>(units_of(format, columns)) * static_cast<std::size_t>(unit_bytes(format));
   }
-  RingShape ring(const DeviceLimits& limits) const {
-    return choose_ring(format, vector_bytes(), tile_bytes(), rows / kTileRows, limits);
+  RingShape ring(const DeviceLimits& limits, bool experts = false) const {
+    return choose_ring({format, RowOrder::plain, rows, columns, nullptr, nullptr}, vectors, experts, limits);
   }
 };
 
@@ -72,10 +69,10 @@ TEST(RingChoice, TwoBlocksUnlessTilesAreLongOrFp8) {
   EXPECT_EQ((Product{WeightFormat::bf16, 4096, 14336}.ring(h100()).blocks_each), 1);
   EXPECT_EQ((Product{WeightFormat::fp8_e4m3, 28672, 4096}.ring(h100()).blocks_each), 1);
   EXPECT_EQ((Product{WeightFormat::int4_awq, 8192, 8192}.ring(h100()).blocks_each), 2);
-  const Product experts{WeightFormat::mxfp4, 5760, 2880};
-  EXPECT_EQ(
-      choose_ring(experts.format, experts.vector_bytes(), experts.tile_bytes(), INT_MAX, h100()).blocks_each,
-      2);
+  EXPECT_EQ((Product{WeightFormat::mxfp4, 5760, 2880}.ring(h100(), true).blocks_each), 2);
+  // Few tiles an expert, many in a launch.
+  EXPECT_EQ((Product{WeightFormat::mxfp4, 1920, 2880}.ring(h100(), true).blocks_each), 2);
+  EXPECT_EQ((Product{WeightFormat::mxfp4, 1920, 2880}.ring(h100()).blocks_each), 1);
 }
 
 TEST(RingChoice, NoneWithoutBulkCopiesOrRoom) {
