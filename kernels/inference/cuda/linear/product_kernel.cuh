@@ -9,6 +9,7 @@
 #include "kernels/inference/cuda/launch.cuh"
 #include "kernels/inference/cuda/linear/outputs.cuh"
 #include "kernels/inference/cuda/linear/product_device.hpp"
+#include "kernels/inference/cuda/linear/shared_vectors.cuh"
 #include "kernels/inference/cuda/linear/weight_stream.cuh"
 
 namespace sparkmpi::kernels::inference::gpu {
@@ -65,13 +66,6 @@ __device__ inline int pair_of(const std::int32_t* active, int index, int vector,
   return slot < 0 ? -1 : vector * chosen + slot;
 }
 
-template <WeightFormat kFormat>
-__device__ inline uint4 raised(const uint4& pairs) {
-  if constexpr (!takes_raised_input(kFormat)) return pairs;
-  return {multiply_pair(pairs.x, kRaisedPair), multiply_pair(pairs.y, kRaisedPair),
-          multiply_pair(pairs.z, kRaisedPair), multiply_pair(pairs.w, kRaisedPair)};
-}
-
 /// Copies the vectors' columns of a slice to shared memory, zeros beyond the matrix and for absent vectors of
 /// an expert. Many reads are under way at once: beside the weights' each takes a microsecond and more.
 template <WeightFormat kFormat, int kThreads, Experts kExperts, class Output>
@@ -79,8 +73,8 @@ __device__ inline void load_vectors(const ProductArguments<Output>& arguments, i
                                     unsigned char* x) {
   const Geometry& geometry = arguments.geometry;
   const int first = item.slice * geometry.slice_units * unit_columns(kFormat);
-  const int pieces = geometry.slice_units * unit_columns(kFormat) / 8;
-  constexpr int kAtOnce = 8;
+  constexpr int kAtOnce = 8, kUnitPieces = unit_columns(kFormat) / 8;
+  const int pieces = geometry.slice_units * kUnitPieces;
   int row = 0, piece = static_cast<int>(threadIdx.x);
   const std::uint16_t* from = nullptr;
   const auto open_row = [&] {
@@ -91,26 +85,40 @@ __device__ inline void load_vectors(const ProductArguments<Output>& arguments, i
                       : arguments.input.x + static_cast<std::size_t>(source) * arguments.input.stride + first;
   };
   open_row();
-  for (int found = kAtOnce; found == kAtOnce;) {
+  for (int most = kAtOnce; most == kAtOnce;) {
     uint4 values[kAtOnce];
     std::uint32_t place[kAtOnce];
-    found = 0;
+    [[maybe_unused]] std::uint32_t sum_place[kAtOnce];
+    int found = 0;
 #pragma unroll
     for (int i = 0; i < kAtOnce; ++i) {
       while (piece >= pieces && row < vectors) {
         piece -= pieces;
         if (++row < vectors) open_row();
       }
+      values[i] = {};
       if (row >= vectors) continue;
       ++found;
-      const bool exists = from != nullptr && first + piece * 8 < geometry.columns;
-      values[i] = exists ? __ldcg(reinterpret_cast<const uint4*>(from + piece * 8)) : uint4{0, 0, 0, 0};
+      if (from != nullptr && first + piece * 8 < geometry.columns)
+        values[i] = __ldcg(reinterpret_cast<const uint4*>(from + piece * 8));
       place[i] = row * arguments.vector_bytes + piece * 16;
+      if constexpr (has_unit_sums(kFormat))
+        sum_place[i] = row * arguments.vector_bytes + unit_sums_place(kFormat, geometry.slice_units, row) +
+                       piece / kUnitPieces * 4;
       piece += kThreads;
     }
+    // A warp adds up its units together; its first lane has the most.
+    most = has_unit_sums(kFormat) ? __shfl_sync(0xffffffffU, found, 0) : found;
 #pragma unroll
     for (int i = 0; i < kAtOnce; ++i) {
-      if (i < found) *reinterpret_cast<uint4*>(x + place[i]) = raised<kFormat>(values[i]);
+      const uint4 columns = raised<kFormat>(values[i]);
+      if constexpr (has_unit_sums(kFormat)) {
+        static_assert(kUnitPieces == 16 && kThreads % 32 == 0);  // a half warp has a unit
+        if (i >= most) continue;
+        const float sum = sum_of_unit(columns);
+        if (has_sum_of_unit(threadIdx.x % 32) && i < found) *reinterpret_cast<float*>(x + sum_place[i]) = sum;
+      }
+      if (i < found) *reinterpret_cast<uint4*>(x + place[i]) = columns;
     }
   }
 }
@@ -228,8 +236,9 @@ __global__ void __launch_bounds__(kTeams* kWarps * 32, 3 - kTeams)
   release_successor();
 
   // Lanes of absent vectors read the first one's; their results go nowhere.
-  const unsigned char* const lane_x =
-      x + (lane / 4 < arguments.vectors ? lane / 4 : 0) * arguments.vector_bytes + lane % 4 * 16;
+  const auto row_of = [&](int vector) { return vector < arguments.vectors ? vector : 0; };
+  const unsigned char* const lane_x = x + row_of(lane / 4) * arguments.vector_bytes + lane % 4 * 16;
+  const UnitSums<kFormat> unit_sums(x, arguments.vector_bytes, geometry.slice_units, lane, row_of);
   RunningBest best;
   int loaded = -1;
   int index = begin + team;
@@ -276,7 +285,8 @@ __global__ void __launch_bounds__(kTeams* kWarps * 32, 3 - kTeams)
       for (int unit = range.first; unit < range.end; unit += kWarps) {
         const unsigned char* const bytes = stream.next();
         multiply_unit<kFormat, 1, takes_raised_input(kFormat)>(
-            tile_sums, bytes, lane_x + (unit - first_unit) * unit_columns(kFormat) * 2, 0, lane);
+            tile_sums, bytes, lane_x + (unit - first_unit) * unit_columns(kFormat) * 2, 0, lane,
+            unit_sums.of(unit - first_unit));
       }
       float* const buffer = sums + (team * 2 + index / kTeams % 2) * kWarps * 128;
       leave_sums(tile_sums[0][0], buffer, warp, lane);

@@ -46,7 +46,8 @@ constexpr RingShape ring_of(WeightFormat format, std::size_t vector_bytes, int b
 /// Which ring serves a product best, if any, by measurement (tests/bench/gemv_bench.cu on H100 and H200;
 /// docs/findings/inference-h100.md). Of a matrix with one tile a multiprocessor, or fewer, a block whose ring
 /// holds its tile leaves room for those of the next kernels. Of others two blocks share a multiprocessor,
-/// unless tiles are longer than their rings or in FP8: then one has a longer ring.
+/// unless tiles are longer than their rings, or FP8's rings have fewer than eight stages: then one has a
+/// longer ring.
 /// @param vectors in shared memory. @param experts whether several share the launch.
 inline RingShape choose_ring(const DeviceMatrix& matrix, int vectors, bool experts,
                              const DeviceLimits& limits) {
@@ -65,7 +66,8 @@ inline RingShape choose_ring(const DeviceMatrix& matrix, int vectors, bool exper
   if (format != WeightFormat::bf16 && shared.stages == 0) return {};
   const bool long_tiles =
       format == WeightFormat::bf16 && tile_bytes > limits.shared_of_multiprocessor * 3 / 4;
-  if (shared.stages > 0 && !long_tiles && format != WeightFormat::fp8_e4m3) return shared;
+  const int least = format == WeightFormat::fp8_e4m3 ? 8 : 1;
+  if (shared.stages >= least && !long_tiles) return shared;
   const RingShape alone = ring_of(format, vector_bytes, 1, limits);
   return alone.stages > 0 ? alone : shared;
 }

@@ -54,7 +54,6 @@ template <WeightFormat kFormat, Experts kExperts, class Output>
 __device__ inline void multiply_items(const ProductArguments<Output>& arguments, const Ring& ring,
                                       RingBlock& block, float* sums, unsigned char* x, int warp, int lane) {
   const Geometry& geometry = arguments.geometry;
-  const int vector = lane / 4 < arguments.vectors ? lane / 4 : 0;
   RingPlace from, to;
   if constexpr (copies_vectors(kFormat)) {
     wait_for(&block.vectors_full, 0);
@@ -70,10 +69,13 @@ __device__ inline void multiply_items(const ProductArguments<Output>& arguments,
     constexpr int kChains = kFormat == WeightFormat::mxfp4 ? 1 : 2;
     float tile_sums[1][kChains][4] = {};
     // Lanes of absent vectors read another one's; their results go nowhere.
-    int row = vector;
-    if constexpr (kExperts == Experts::own_input)
-      row = max(0, static_cast<int>(block.pairs[item.active * kMostVectors + vector]));
-    const unsigned char* const lane_x = x + row * arguments.vector_bytes + lane % 4 * 16;
+    const auto row_of = [&](int index) {
+      const int vector = index < arguments.vectors ? index : 0;
+      if constexpr (kExperts != Experts::own_input) return vector;
+      return max(0, static_cast<int>(block.pairs[item.active * kMostVectors + vector]));
+    };
+    const unsigned char* const lane_x = x + row_of(lane / 4) * arguments.vector_bytes + lane % 4 * 16;
+    const UnitSums<kFormat> unit_sums(x, arguments.vector_bytes, geometry.units, lane, row_of);
     // Turned with the tile, so that no warp always has the longer share.
     const int share = (warp + item.tile) % kRingWarps;
 #pragma unroll 1
@@ -82,7 +84,7 @@ __device__ inline void multiply_items(const ProductArguments<Output>& arguments,
       if (unit < geometry.units)
         multiply_unit<kFormat, 1, takes_raised_input(kFormat), kChains, true>(
             tile_sums, ring.stages + from.index * stage_bytes(kFormat) + share * unit_bytes(kFormat),
-            lane_x + unit * unit_columns(kFormat) * 2, 0, lane);
+            lane_x + unit * unit_columns(kFormat) * 2, 0, lane, unit_sums.of(unit));
       __syncwarp();
       if (lane == 0) arrive_at(ring.empty + from.index);
       from.next(ring.count);

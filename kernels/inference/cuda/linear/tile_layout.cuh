@@ -46,10 +46,22 @@ constexpr int units_of(WeightFormat format, int columns) {
   return (columns + unit_columns(format) - 1) / unit_columns(format);
 }
 
-/// A vector's columns in shared memory are 64 bytes more than a multiple of 128, so that the vectors of a
-/// quarter warp lie in different banks.
+/// Whether a vector in shared memory has the sums of its units' columns behind it, a float each: times the
+/// zero points they are what products with the codes of int4_awq have too much.
+constexpr bool has_unit_sums(WeightFormat format) {
+  return format == WeightFormat::int4_awq;
+}
+/// Byte offset of these sums within vector number `vector`: those of even ones lie in different banks, and
+/// those of odd ones.
+constexpr std::uint32_t unit_sums_place(WeightFormat format, int slice_units, int vector) {
+  return static_cast<std::uint32_t>(slice_units * unit_columns(format) * 2 + vector / 2 % 4 * 8);
+}
+/// A vector in shared memory takes 64 bytes more than a multiple of 128, so that the vectors of a quarter
+/// warp lie in different banks.
 constexpr std::uint32_t vector_bytes(WeightFormat format, int slice_units) {
-  return static_cast<std::uint32_t>(slice_units * unit_columns(format) * 2 + 64);
+  const auto sums =
+      has_unit_sums(format) ? static_cast<std::uint32_t>(slice_units * 4 + 24 + 127) / 128 * 128 : 0;
+  return static_cast<std::uint32_t>(slice_units * unit_columns(format) * 2) + sums + 64;
 }
 
 /// The logical row that is row `within` of tile `tile`; beyond `rows` in a partial tile.

@@ -51,6 +51,13 @@ __device__ inline Pairs unpack_int4(std::uint32_t word, std::uint32_t zero) {
   return pairs;
 }
 
+/// q as four bits of a BF16 number's lowest eight, which with nothing above them is a fixed-point number:
+/// 2^-133·q of pairs 0 and 2, 2^-129·q of pairs 1 and 3.
+__device__ inline Pairs unpack_int4_codes(std::uint32_t word) {
+  constexpr std::uint32_t kLow = 0x000f000fU, kHigh = 0x00f000f0U;
+  return {{word & kLow, word & kHigh, (word >> 8) & kLow, (word >> 8) & kHigh}};
+}
+
 /// E2M1 with its exponent and mantissa on a BF16's is 2^-126 of the value, as for E4M3. A half of the word
 /// holds a column of each pair, so that one shift brings signs to bit 15 and magnitudes to bits 8 to 6: pair
 /// 0 lies there, pair 1 three bits lower, pair 2 six; the last one has what is left, its magnitude in bits

@@ -176,26 +176,31 @@ class WeightStream {
   const unsigned char* source_ = nullptr;
 };
 
-/// FP8 and FP4 codes become BF16 numbers that are 2^-120 and 2^-126 of their values (unpack.cuh). Where the
-/// vectors in shared memory have been multiplied by 2^100 beforehand, that is made good with the scales.
+/// FP8, FP4 and int4 codes become BF16 numbers that are 2^-120, 2^-126, and 2^-133 or 2^-129 of their values
+/// (unpack.cuh). Where the vectors in shared memory have been multiplied by 2^100 beforehand (int4: or 2^96),
+/// that is made good with the scales. Their elements are below 2^28.
 constexpr bool takes_raised_input(WeightFormat format) {
-  return format == WeightFormat::fp8_e4m3 || format == WeightFormat::mxfp4;
+  return format != WeightFormat::bf16;
 }
 inline constexpr std::uint32_t kRaisedPair = 0x71807180U;  ///< 2^100 as BF16, twice
+inline constexpr std::uint32_t kRaisedLess = 0x6f806f80U;  ///< 2^96
 inline constexpr float kRaisedFp8 = 0x1p20F;               ///< 2^(120 - 100): the factor that is left
+inline constexpr float kRaisedInt4 = 0x1p33F;              ///< 2^(133 - 100)
 
 /// sums += the unit at `unit` times kGroups × 8 vectors. `x` (shared memory) is where this unit's columns of
 /// vector lane / 4 of the first group begin, at the 8·(lane % 4)-th; the next groups' lie group_bytes further
 /// each. A lane whose vector is absent may point to any other's.
 /// @tparam kRaised the vectors are 2^100 times what they mean, as takes_raised_input() says; sums of fp8_e4m3
-/// are then kRaisedFp8 times too small.
+/// are then kRaisedFp8 times too small, and int4_awq needs `unit_sums`: the sums of this unit's columns of
+/// vectors 2t and 2t + 1, t = lane % 4.
 /// @tparam kChains 1 or 2: sums of neighbouring products go to that many accumulators in turn, so that fewer
 /// products wait for the one before; their sum is the result.
 /// @tparam kMapped BF16 units lie as a tensor map brought them (weight_map.hpp), else in WeightStream's
 /// order.
 template <WeightFormat kFormat, int kGroups, bool kRaised, int kChains = 1, bool kMapped = false>
 __device__ inline void multiply_unit(float (&sums)[kGroups][kChains][4], const unsigned char* unit,
-                                     const unsigned char* x, int group_bytes, int lane) {
+                                     const unsigned char* x, int group_bytes, int lane,
+                                     float2 unit_sums = {}) {
   const int g = lane / 4, t = lane % 4;
   const auto piece = [&](int offset) { return *reinterpret_cast<const uint4*>(unit + offset); };
   const auto multiply = [&](float(&to)[kGroups][kChains][4], const Pairs& lower, const Pairs& upper,
@@ -232,19 +237,32 @@ __device__ inline void multiply_unit(float (&sums)[kGroups][kChains][4], const u
       multiply(sums, unpack_e4m3<kRaised>(codes.x, codes.y), unpack_e4m3<kRaised>(codes.z, codes.w), block);
     }
   } else if constexpr (kFormat == WeightFormat::int4_awq) {
-    const __half2 scales = *reinterpret_cast<const __half2*>(unit + scale_place(kFormat, g, 0));
+    const float2 scale = __half22float2(*reinterpret_cast<const __half2*>(unit + scale_place(kFormat, g, 0)));
     const std::uint32_t zeros = *reinterpret_cast<const std::uint16_t*>(unit + zero_place(g));
-    const std::uint32_t lower_zero = (zeros & 0xffU) * 0x10001U + 0x43004300U;
-    const std::uint32_t upper_zero = (zeros >> 8) * 0x10001U + 0x43004300U;
+    const std::uint32_t lower_zero = zeros & 0xffU, upper_zero = zeros >> 8;
+    const auto unpack = [](std::uint32_t word, [[maybe_unused]] std::uint32_t zero) {
+      if constexpr (kRaised) return unpack_int4_codes(word);
+      return unpack_int4(word, zero * 0x10001U + 0x43004300U);
+    };
     float part[kGroups][kChains][4] = {};
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const uint4 codes = piece(half * 512 + lane * 16);
-      multiply(part, unpack_int4(codes.x, lower_zero), unpack_int4(codes.y, upper_zero), half * 2);
-      multiply(part, unpack_int4(codes.z, lower_zero), unpack_int4(codes.w, upper_zero), half * 2 + 1);
+      multiply(part, unpack(codes.x, lower_zero), unpack(codes.y, upper_zero), half * 2);
+      multiply(part, unpack(codes.z, lower_zero), unpack(codes.w, upper_zero), half * 2 + 1);
     }
-    const float2 scale = __half22float2(scales);
-    add_scaled(part, scale.x, scale.y);
+    if constexpr (kRaised) {
+      static_assert(kGroups == 1);
+      add_scaled(part, kRaisedInt4 * scale.x, kRaisedInt4 * scale.y);
+      const float lower = scale.x * static_cast<float>(lower_zero),
+                  upper = scale.y * static_cast<float>(upper_zero);
+      sums[0][0][0] -= lower * unit_sums.x;
+      sums[0][0][1] -= lower * unit_sums.y;
+      sums[0][0][2] -= upper * unit_sums.x;
+      sums[0][0][3] -= upper * unit_sums.y;
+    } else {
+      add_scaled(part, scale.x, scale.y);
+    }
   } else {
     const uint2 scales = *reinterpret_cast<const uint2*>(unit + scale_place(kFormat, g, 0));
 #pragma unroll

@@ -64,10 +64,13 @@ TEST(RingChoice, ShortMatricesLeaveHalfAMultiprocessor) {
   EXPECT_LE(2 * (ring.shared_bytes + kRingStatic + kReservedShared), h100().shared_of_multiprocessor);
 }
 
-TEST(RingChoice, TwoBlocksUnlessTilesAreLongOrFp8) {
+TEST(RingChoice, TwoBlocksUnlessTilesAreLongOrRingsShort) {
   EXPECT_EQ((Product{WeightFormat::bf16, 28672, 4096}.ring(h100()).blocks_each), 2);
   EXPECT_EQ((Product{WeightFormat::bf16, 4096, 14336}.ring(h100()).blocks_each), 1);
-  EXPECT_EQ((Product{WeightFormat::fp8_e4m3, 28672, 4096}.ring(h100()).blocks_each), 1);
+  EXPECT_EQ((Product{WeightFormat::fp8_e4m3, 28672, 4096, 4}.ring(h100()).blocks_each), 2);
+  EXPECT_EQ((Product{WeightFormat::fp8_e4m3, 28672, 4096, 8}.ring(h100()).blocks_each), 1);
+  EXPECT_EQ((Product{WeightFormat::fp8_e4m3, 4096, 14336, 1}.ring(h100()).blocks_each), 2);
+  EXPECT_EQ((Product{WeightFormat::fp8_e4m3, 4096, 14336, 2}.ring(h100()).blocks_each), 1);
   EXPECT_EQ((Product{WeightFormat::int4_awq, 8192, 8192}.ring(h100()).blocks_each), 2);
   EXPECT_EQ((Product{WeightFormat::mxfp4, 5760, 2880}.ring(h100(), true).blocks_each), 2);
   // Few tiles an expert, many in a launch.
@@ -93,7 +96,8 @@ TEST(StagesUnderWay, ShareWhatKeepsTheMemoryBusy) {
   EXPECT_EQ(under_way(shared, h100()), 2);
   EXPECT_EQ(under_way(alone, h100()), 4);
   EXPECT_EQ(under_way({WeightFormat::mxfp4, 11520, 2880}, h100()), 3);
-  EXPECT_EQ(under_way({WeightFormat::fp8_e4m3, 28672, 4096}, h100()), 8);
+  EXPECT_EQ(under_way({WeightFormat::fp8_e4m3, 28672, 4096}, h100()), 4);
+  EXPECT_EQ(under_way({WeightFormat::fp8_e4m3, 28672, 4096, 8}, h100()), 8);
 
   DeviceLimits limits = h100();
   limits.bytes_under_way = 1;  // a slow memory: one stage at least, or nothing would ever come
