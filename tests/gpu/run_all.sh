@@ -54,7 +54,7 @@ live() {
     --family llama,mistral,gemma --kv-dtype fp8
 }
 
-real() { # needs the network once, and the package tokenizers
+real() { # needs the network once, and the packages gguf, h5py and tokenizers
   check "SmolLM2-135M, GPU and host" python3 "$root/tests/e2e/real_weights.py" --engine-logits "$build/bin/engine_logits" \
     --cache "$out/real-weights" --device cuda
 }
