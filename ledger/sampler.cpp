@@ -69,7 +69,9 @@ class Sampler::Thread {
     std::unordered_map<std::string, std::size_t> columns;
     auto due = std::chrono::steady_clock::now();
     std::unique_lock lock(mutex_);
-    while (!stopping_) {
+    // The last one after the end was asked for, so that the time line of a short kernel has both its ends.
+    for (bool last = false; !last;) {
+      last = stopping_;
       lock.unlock();
       append(timeline_, columns, clock_.now_s(), ledgers_.read(true));
       lock.lock();
@@ -79,7 +81,7 @@ class Sampler::Thread {
       do {
         due += period_;
       } while (due <= now);
-      wake_.wait_until(lock, due, [this] { return stopping_; });
+      if (!last) wake_.wait_until(lock, due, [this] { return stopping_; });
     }
   }
 

@@ -20,7 +20,8 @@ class Sampler {
   Sampler& operator=(const Sampler&) = delete;  ///< owns a thread
 
   void start();
-  /// Ends the thread and hands over what it saw; an empty time line when it never ran.
+  /// Reads once more, ends the thread and hands over what it saw: one sample at least, or an empty time line
+  /// when it never ran.
   Timeline stop();
 
  private:

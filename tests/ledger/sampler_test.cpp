@@ -50,6 +50,21 @@ TEST(Sampler, ReadsTheCheapLedgersUntilItIsStopped) {
   EXPECT_EQ(cheap, after_stop);
 }
 
+TEST(Sampler, ReadsAtBothEndsHoweverShortTheTimeBetween) {
+  std::atomic<int> reads = 0;
+  LedgerSet ledgers;
+  ledgers.add(std::make_unique<Counter>(reads, Cost::cheap));
+  const Clock clock;
+  Sampler sampler(ledgers, clock, 0.001);
+  sampler.start();
+  while (reads < 1) std::this_thread::yield();
+  EXPECT_EQ(sampler.stop().time_s.size(), 2U);
+  for (int repetition = 0; repetition < 100; ++repetition) {
+    sampler.start();
+    EXPECT_GE(sampler.stop().time_s.size(), 1U);
+  }
+}
+
 TEST(Sampler, RateZeroNeverReads) {
   std::atomic<int> reads = 0;
   LedgerSet ledgers;
