@@ -70,10 +70,11 @@ class Sampler::Thread {
     auto due = std::chrono::steady_clock::now();
     std::unique_lock lock(mutex_);
     // The last one after the end was asked for, so that the time line of a short kernel has both its ends.
-    for (bool last = false; !last;) {
-      last = stopping_;
+    while (true) {
+      const bool last = stopping_;
       lock.unlock();
       append(timeline_, columns, clock_.now_s(), ledgers_.read(true));
+      if (last) return;
       lock.lock();
       // Absolute times, so that reading does not add up to drift; ticks that were missed are left out, not
       // made up for.
@@ -81,7 +82,7 @@ class Sampler::Thread {
       do {
         due += period_;
       } while (due <= now);
-      if (!last) wake_.wait_until(lock, due, [this] { return stopping_; });
+      wake_.wait_until(lock, due, [this] { return stopping_; });
     }
   }
 

@@ -26,12 +26,18 @@ class Counter final : public Ledger {
   Cost cost_;
 };
 
-TEST(Sampler, ReadsTheCheapLedgersUntilItIsStopped) {
-  std::atomic<int> cheap = 0, costly = 0;
+class SamplerTest : public testing::Test {
+ protected:
+  SamplerTest() { ledgers.add(std::make_unique<Counter>(cheap, Cost::cheap)); }
+
+  std::atomic<int> cheap = 0;
   LedgerSet ledgers;
-  ledgers.add(std::make_unique<Counter>(cheap, Cost::cheap));
-  ledgers.add(std::make_unique<Counter>(costly, Cost::costly));
   const Clock clock;
+};
+
+TEST_F(SamplerTest, ReadsTheCheapLedgersUntilItIsStopped) {
+  std::atomic<int> costly = 0;
+  ledgers.add(std::make_unique<Counter>(costly, Cost::costly));
   Sampler sampler(ledgers, clock, 1000);
   sampler.start();
   while (cheap < 5) std::this_thread::yield();
@@ -50,14 +56,10 @@ TEST(Sampler, ReadsTheCheapLedgersUntilItIsStopped) {
   EXPECT_EQ(cheap, after_stop);
 }
 
-TEST(Sampler, ReadsAtBothEndsHoweverShortTheTimeBetween) {
-  std::atomic<int> reads = 0;
-  LedgerSet ledgers;
-  ledgers.add(std::make_unique<Counter>(reads, Cost::cheap));
-  const Clock clock;
+TEST_F(SamplerTest, ReadsAtBothEndsHoweverShortTheTimeBetween) {
   Sampler sampler(ledgers, clock, 0.001);
   sampler.start();
-  while (reads < 1) std::this_thread::yield();
+  while (cheap < 1) std::this_thread::yield();
   EXPECT_EQ(sampler.stop().time_s.size(), 2U);
   for (int repetition = 0; repetition < 100; ++repetition) {
     sampler.start();
@@ -65,15 +67,11 @@ TEST(Sampler, ReadsAtBothEndsHoweverShortTheTimeBetween) {
   }
 }
 
-TEST(Sampler, RateZeroNeverReads) {
-  std::atomic<int> reads = 0;
-  LedgerSet ledgers;
-  ledgers.add(std::make_unique<Counter>(reads, Cost::cheap));
-  const Clock clock;
+TEST_F(SamplerTest, RateZeroNeverReads) {
   Sampler sampler(ledgers, clock, 0);
   sampler.start();
   EXPECT_TRUE(sampler.stop().time_s.empty());
-  EXPECT_EQ(reads, 0);
+  EXPECT_EQ(cheap, 0);
   EXPECT_THROW(Sampler(ledgers, clock, -1), UsageError);
 }
 

@@ -140,8 +140,7 @@ __global__ void __launch_bounds__(kThreads)
       if (matrix.format == WeightFormat::int4_awq) {
         const auto scale =
             *reinterpret_cast<const __half*>(unit + scale_place(matrix.format, place.within, 0));
-        const std::uint32_t zero = unit[zero_place(place.within)] * 0x10001U + 0x43004300U;
-        result = scaled(unpack_int4(codes, zero), __half2float(scale));
+        result = scaled(unpack_int4(codes, unit[zero_place(place.within)]), __half2float(scale));
       } else {
         const std::uint32_t scale = unit[scale_place(matrix.format, place.within, column % in_unit / 32)];
         result = scaled(unpack_e2m1<false>(codes), e8m0<false>(scale, 0));

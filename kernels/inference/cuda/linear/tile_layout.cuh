@@ -59,9 +59,12 @@ constexpr std::uint32_t unit_sums_place(WeightFormat format, int slice_units, in
 /// A vector in shared memory takes 64 bytes more than a multiple of 128, so that the vectors of a quarter
 /// warp lie in different banks.
 constexpr std::uint32_t vector_bytes(WeightFormat format, int slice_units) {
-  const auto sums =
-      has_unit_sums(format) ? static_cast<std::uint32_t>(slice_units * 4 + 24 + 127) / 128 * 128 : 0;
-  return static_cast<std::uint32_t>(slice_units * unit_columns(format) * 2) + sums + 64;
+  constexpr int kFurthest = 6;  // a vector whose sums begin as far behind its columns as any's
+  const std::uint32_t end =
+      has_unit_sums(format)
+          ? unit_sums_place(format, slice_units, kFurthest) + static_cast<std::uint32_t>(slice_units) * 4
+          : static_cast<std::uint32_t>(slice_units * unit_columns(format) * 2);
+  return (end + 127) / 128 * 128 + 64;
 }
 
 /// The logical row that is row `within` of tile `tile`; beyond `rows` in a partial tile.

@@ -42,8 +42,8 @@ __device__ inline Pairs unpack_e4m3(std::uint32_t low, std::uint32_t high) {
 }
 
 /// q - z: 0x4300 | q is the BF16 number 128 + q, so the difference of two such is exact.
-/// @param zero 128 + z, twice.
-__device__ inline Pairs unpack_int4(std::uint32_t word, std::uint32_t zero) {
+__device__ inline Pairs unpack_int4(std::uint32_t word, std::uint32_t z) {
+  const std::uint32_t zero = z * 0x10001U + 0x43004300U;
   Pairs pairs;
 #pragma unroll
   for (int p = 0; p < 4; ++p)

@@ -242,7 +242,7 @@ __device__ inline void multiply_unit(float (&sums)[kGroups][kChains][4], const u
     const std::uint32_t lower_zero = zeros & 0xffU, upper_zero = zeros >> 8;
     const auto unpack = [](std::uint32_t word, [[maybe_unused]] std::uint32_t zero) {
       if constexpr (kRaised) return unpack_int4_codes(word);
-      return unpack_int4(word, zero * 0x10001U + 0x43004300U);
+      return unpack_int4(word, zero);
     };
     float part[kGroups][kChains][4] = {};
 #pragma unroll
